@@ -1,0 +1,1 @@
+"""What depends on what. Knows nothing of disk, clock, process or environment."""
