@@ -1,0 +1,1 @@
+"""How a node is declared and made. Knows nothing of what is remembered (cache)."""

@@ -1,0 +1,273 @@
+"""Nodes become a graph: what their inputs mean, whose outputs those are, and the edges that follow.
+
+Knows nothing of digests and freshness. Members of `dir/` and wildcard outputs are known only after
+their owner ended; until then they stand in the graph as "members".
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from bisect import bisect_left
+from os import fsencode
+
+from orch.graph.build_graph import BuildGraph, Input, topological
+from orch.graph.value import NamedTuple
+from orch.rules.glob import literal_folder, matcher, may_overlap
+from orch.rules.ownership import find_owners
+from orch.rules.patterns import covers, selects
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orch.graph.build_graph import InputKind
+    from orch.graph.task import Node, Pattern
+    from orch.rules.declaration import Declarations, TaskDecl
+    from orch.rules.expand import Expansion
+    from orch.rules.listing import Listing
+    from orch.rules.ownership import Owners
+    from orch.rules.problems import Problems
+
+
+def connect(
+    expansion: Expansion, declarations: Declarations, listing: Listing, problems: Problems
+) -> BuildGraph:
+    """The graph of all nodes; what is wrong is added to `problems`.
+
+    The process stands in the root folder, which every relative path starts from.
+    """
+    sources = {source.path for source in declarations.sources}
+    owners = find_owners(expansion.nodes, declarations.tasks, sources, problems)
+    stage = _Wiring(expansion, declarations, owners, listing, problems)
+    inputs = {name: stage.inputs(node) for name, node in expansion.nodes.items()}
+    before = {name: stage.before(node, inputs[name]) for name, node in expansion.nodes.items()}
+    after = {name: stage.after(node) for name, node in expansion.nodes.items()}
+    order, tangled = topological({name: (*before[name], *after[name]) for name in expansion.nodes})
+    graph = BuildGraph(
+        nodes=expansion.nodes,
+        tasks=expansion.tasks,
+        milestones=expansion.milestones,
+        inputs=inputs,
+        before=before,
+        after=after,
+        owners=owners.files,
+        trees=owners.trees,
+        globs=tuple(entry for entries in owners.globs.values() for entry in entries),
+        order=tuple(order),
+    )
+    if tangled:
+        stage.explain_cycle(graph, tangled)
+    stage.check_foreach()
+    return graph
+
+
+def members(graph: BuildGraph, node: str, item: Input, outputs: list[str]) -> list[str]:
+    """Those of its owner's recorded `outputs` that a "tree" or "members" input of `node` means."""
+    if item.kind == "tree":
+        return [path for path in outputs if path.startswith(item.path + "/")]
+    patterns = [pattern for pattern in graph.nodes[node].inputs or () if pattern.kind != "task"]
+    return [
+        path for path in outputs if not item.path or (matcher(item.path)(path) and selects(patterns, path))
+    ]
+
+
+class _Matches(NamedTuple):
+    """What one glob means: files known by name, with their owners, and nodes whose outputs are yet unknown."""
+
+    files: tuple[tuple[str, str], ...]
+    later: tuple[str, ...]
+
+
+class _Wiring:
+    def __init__(
+        self,
+        expansion: Expansion,
+        declarations: Declarations,
+        owners: Owners,
+        listing: Listing,
+        problems: Problems,
+    ) -> None:
+        self._expansion = expansion
+        self._tasks = declarations.tasks
+        self._pools = declarations.pools
+        self._owners = owners
+        self._listing = listing
+        self._problems = problems
+        self._globs: dict[str, _Matches] = {}
+        self._declared = sorted(owners.files)
+
+    # -- inputs ----------------------------------------------------------------------------------
+
+    def inputs(self, node: Node) -> tuple[Input, ...]:
+        """What `inputs` of a node list, in that order, each thing once."""
+        found: dict[tuple[str, str, str], Input] = {}
+        patterns = [pattern for pattern in node.inputs or () if pattern.kind != "task"]
+        for pattern in node.inputs or ():
+            if pattern.negated:
+                continue
+            if pattern.kind == "task":
+                items = self._outputs_of(node, pattern)
+            elif pattern.kind == "file":
+                items = self._literal(node, pattern) if selects(patterns, pattern.path) else []
+            else:
+                items = [
+                    item
+                    for item in self._matching(node, pattern)
+                    if item.kind == "members" or selects(patterns, item.path)
+                ]
+            for item in items:
+                found.setdefault((item.kind, item.path, item.owner), item)
+        if node.limits.pool and node.limits.pool not in self._pools:
+            self._problem(node, ("pool",), f"no pool is named {node.limits.pool}")
+        return tuple(found.values())
+
+    def _outputs_of(self, node: Node, pattern: Pattern) -> list[Input]:
+        other = self._expansion.nodes[pattern.path]
+        if not other.outputs:
+            self._problem(node, ("inputs", pattern.entry), f"{other.id} has no outputs")
+        if other.id == node.id:
+            self._problem(node, ("inputs", pattern.entry), f"{node.id} cannot take its own outputs")
+            return []
+        items: list[Input] = []
+        for output in other.outputs or ():
+            if output.negated:
+                continue
+            if output.kind == "glob":
+                items.append(Input("members", output.path, other.id))
+            else:
+                kind: InputKind = "tree" if output.kind == "tree" else "file"
+                items.append(Input(kind, output.path, other.id, output.optional))
+        return items
+
+    def _literal(self, node: Node, pattern: Pattern) -> list[Input]:
+        owner = self._owners.of(pattern.path)
+        if owner == node.id:
+            self._problem(node, ("inputs", pattern.entry), f"{pattern.path} is an output of {node.id} itself")
+            return []
+        if owner:
+            kind: InputKind = "tree" if pattern.path in self._owners.trees else "file"
+            return [Input(kind, pattern.path, owner, pattern.optional)]
+        try:
+            mode = os.stat(pattern.path).st_mode
+        except OSError:
+            try:
+                mode = os.lstat(pattern.path).st_mode  # a dangling link is a file that can be compared
+            except OSError:
+                mode = 0
+        if stat.S_ISDIR(mode):
+            hint = f'write "{pattern.path}/" for all files below it'
+            self._problem(node, ("inputs", pattern.entry), f"{pattern.path} is a folder", hint)
+        elif not mode and not pattern.optional:
+            hint = f'write "?{pattern.path}" if it need not exist'
+            sentence = f"{pattern.path} does not exist and no task makes it"
+            self._problem(node, ("inputs", pattern.entry), sentence, hint)
+        return [Input("file", pattern.path, "", pattern.optional)]
+
+    def _matching(self, node: Node, pattern: Pattern) -> list[Input]:
+        owner = self._owners.trees.get(pattern.path) if pattern.kind == "tree" else None
+        if owner and owner != node.id:
+            return [Input("tree", pattern.path, owner)]
+        glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
+        matches = self._globs.get(glob) or self._globs.setdefault(glob, self._match(glob))
+        items = [Input("file", path, owner) for path, owner in matches.files if owner != node.id]
+        items += [Input("members", glob, owner) for owner in matches.later if owner != node.id]
+        if not items and not node.allow_empty and not pattern.optional:
+            hint = "write allow_empty = true if that may be"
+            self._problem(node, ("inputs", pattern.entry), f"{glob} matches no file", hint)
+        return items
+
+    def _match(self, glob: str) -> _Matches:
+        files = {
+            path: self._owners.files.get(path, "")
+            for path in self._listing.match(glob)
+            if not self._owners.of_tree(path) and not self._owners.of_glob(path)
+        }
+        folder = literal_folder(glob)
+        prefix = "" if folder == "." else folder + "/"
+        match = matcher(glob)
+        for path in self._declared[bisect_left(self._declared, prefix) :]:
+            if not path.startswith(prefix):
+                break
+            if match(path) and self._listing.visible(glob, path):
+                files[path] = self._owners.files[path]
+        later: dict[str, None] = {}
+        for tree, owner in self._owners.trees.items():
+            if may_overlap(glob, tree + "/**") and not self._listing.skips(glob, tree):
+                later[owner] = None
+        for entries in self._owners.globs.values():
+            for pattern, owner in entries:
+                if may_overlap(glob, pattern) and not self._listing.skips(glob, literal_folder(pattern)):
+                    later[owner] = None
+        return _Matches(tuple(sorted(files.items(), key=lambda item: fsencode(item[0]))), tuple(later))
+
+    # -- edges -----------------------------------------------------------------------------------
+
+    def before(self, node: Node, inputs: tuple[Input, ...]) -> tuple[str, ...]:
+        """What must have ended well before `node`, each once."""
+        found = dict.fromkeys(node.needs)
+        for goal in node.goals:
+            found.update(dict.fromkeys(self._goal(goal)))
+        found.update(dict.fromkeys(item.owner for item in inputs if item.owner))
+        return tuple(found)
+
+    def after(self, node: Node) -> tuple[str, ...]:
+        """What must have ended before `node` if both were selected."""
+        found: dict[str, None] = {}
+        for name in node.after:
+            found.update(dict.fromkeys(self._goal(name) if name in self._expansion.milestones else (name,)))
+        return tuple(found)
+
+    def _goal(self, name: str) -> list[str]:
+        found: list[str] = []
+        todo, seen = [name], {name}
+        while todo:
+            for need in self._expansion.milestones[todo.pop()].needs:
+                if need in self._expansion.nodes:
+                    found.append(need)
+                elif need not in seen:
+                    seen.add(need)
+                    todo.append(need)
+        return found
+
+    # -- problems --------------------------------------------------------------------------------
+
+    def explain_cycle(self, graph: BuildGraph, tangled: set[str]) -> None:
+        """Print one cycle and, where it runs through a glob, the `!pattern` that cuts it."""
+        from orch.graph.analysis import shortest_cycle
+
+        edges = {name: [*graph.before[name], *graph.after[name]] for name in tangled}
+        cycle = shortest_cycle(
+            {name: [one for one in others if one in tangled] for name, others in edges.items()}
+        )
+        hint = ""
+        for name, other in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
+            hint = hint or self._cut(graph, name, other)
+        first = graph.nodes[cycle[0]]
+        self._problem(first, (), "a cycle: " + " -> ".join([*cycle, cycle[0]]), hint)
+
+    def _cut(self, graph: BuildGraph, name: str, other: str) -> str:
+        node = graph.nodes[name]
+        if other in node.needs or other in graph.after[name]:
+            return ""
+        for item in graph.inputs[name]:
+            if item.owner == other and not any(
+                p.kind == "file" and covers(p, item.path) for p in node.inputs or ()
+            ):
+                path = next((p.path for p in graph.nodes[other].outputs or ()), item.path)
+                return f'add "!{path}" to the inputs of {name}'
+        return ""
+
+    def check_foreach(self) -> None:
+        """Refuse a `foreach` over files that are known only after their owner ended."""
+        for task, patterns in self._expansion.foreach.items():
+            decl = self._tasks[task]
+            for pattern in patterns:
+                glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
+                for owner in self._match(glob).later if not pattern.negated else ():
+                    if self._expansion.nodes[owner].task != task:
+                        sentence = f"foreach over {pattern.path} needs the outputs of {owner} before it ran"
+                        hint = "declare those outputs by name, or exclude them"
+                        self._problems.add(decl.source, ("tasks", decl.key, "foreach"), sentence, hint=hint)
+
+    def _problem(self, node: Node, path: tuple[str | int, ...], sentence: str, hint: str = "") -> None:
+        decl: TaskDecl = self._tasks[node.task]
+        self._problems.add(decl.source, ("tasks", decl.key, *path), sentence, hint=hint)

@@ -1,0 +1,260 @@
+"""One instance of a declared task becomes a node: every template filled, every name resolved.
+
+Knows nothing of how many instances there are, nor of other nodes' files.
+"""
+
+from __future__ import annotations
+
+from orch.graph.errors import OrchfileError
+from orch.graph.task import Command, Environment, Limits, Node, Pattern
+from orch.rules.environment import dotenv
+from orch.rules.instance import as_text
+from orch.rules.patterns import below, parse, plain
+from orch.rules.path import PathValue
+from orch.rules.template import bind, bind_item
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orch.graph.task import Slot
+    from orch.rules.declaration import Declarations, Profile, Source, TaskDecl
+    from orch.rules.instance import Instance
+    from orch.rules.problems import Problems
+    from orch.rules.reference import Names
+    from orch.rules.template import Value
+
+    Where = tuple[str | int, ...]
+
+
+_FIELDS = {"timeout": "timeout_s", "grace": "grace_s", "retry_delay": "retry_delay_s"}
+
+
+class NodeMaker:
+    """Makes nodes of one set of declarations; what is wrong is added to `problems` and left out."""
+
+    def __init__(self, declarations: Declarations, problems: Problems, profile: Profile | None) -> None:
+        self._declarations = declarations
+        self._problems = problems
+        self._profile = profile
+        self._vars = {source.path: _variables(source) for source in declarations.sources}
+        self._env_files: dict[str, dict[str, str]] = {}
+        self._env_texts: dict[str, str] = {}
+        root = declarations.sources[0]
+        self._shared = {**self._env_file(root, ("env_file",), root.table), **declarations.env}
+
+    @property
+    def consulted(self) -> tuple[tuple[str, str], ...]:
+        """The files beside the Orchfiles whose text is in the nodes: path relative to the root, text."""
+        return tuple(self._env_texts.items())
+
+    def outputs(self, decl: TaskDecl, one: Instance) -> tuple[Pattern, ...]:
+        """The declared outputs of an instance, () if there are none or they are not declared."""
+        entries = decl.table.get("outputs")
+        if not isinstance(entries, list):
+            return ()
+        values = self._values(decl, one)
+        found = (
+            self.pattern(decl.source, ("tasks", decl.key, "outputs", index), str(entry), values)
+            for index, entry in enumerate(entries)
+        )
+        return tuple(pattern for pattern in found if pattern is not None)
+
+    def pattern(self, source: Source, where: Where, entry: str, values: dict[str, Value]) -> Pattern | None:
+        """One entry of `outputs`, `inputs` or `foreach`; None if it is wrong."""
+        try:
+            pattern = parse(entry, source.folder, values)
+        except ValueError as error:
+            self._problems.add(source, where, str(error))
+            return None
+        return pattern._replace(entry=where[-1]) if isinstance(where[-1], int) else pattern
+
+    def refer(self, source: Source, where: Where, text: str, names: Names) -> tuple[str, ...]:
+        """The node ids or the milestone that a name in `needs`, `after` or `@name` means."""
+        found = names.find(text, source.scope)
+        if not found and not names.is_empty(text, source.scope):
+            near = names.nearest(text, source.scope)
+            hint = f"did you mean {near}?" if near else ""
+            self._problems.add(source, where, f"no task or milestone is named {text}", hint=hint)
+        return found
+
+    def node(
+        self, decl: TaskDecl, one: Instance, node_id: str, outputs: tuple[Pattern, ...], names: Names
+    ) -> Node:
+        """The node of one instance."""
+        table = decl.table
+        values = self._values(decl, one)
+        cwd = below(decl.source.folder, self._text(decl, "cwd", values) or ".")
+        command = self._command(decl, values, cwd)
+        needs = self._references(decl, "needs", values, names)
+        depfile = self._text(decl, "depfile", values)
+        milestones = self._declarations.milestones
+        return Node(
+            id=node_id,
+            task=decl.name,
+            file=decl.source.path,
+            command=command,
+            cwd=cwd,
+            desc=str(table.get("desc", "")),
+            internal=bool(table.get("internal")),
+            needs=tuple(name for name in needs if name not in milestones),
+            goals=tuple(name for name in needs if name in milestones),
+            after=self._references(decl, "after", values, names),
+            inputs=self._inputs(decl, values, names),
+            outputs=outputs if "outputs" in table else None,
+            depfile=below(decl.source.folder, depfile) if depfile else "",
+            environment=self._environment(decl, values),
+            tools=self._texts(decl, "tools", values),
+            facts=self._texts(decl, "cmd_inputs", values),
+            limits=_limits(table),
+            always=bool(table.get("always")) or ("inputs" not in table and "outputs" not in table),
+            incremental=bool(table.get("incremental")),
+            cache=table.get("cache") is not False,
+            allow_empty=bool(table.get("allow_empty")),
+            allow_failure=bool(table.get("allow_failure")),
+            takes_args=any(
+                not isinstance(part, str) and part.name == "args" for word in command.words for part in word
+            ),
+        )
+
+    def _values(self, decl: TaskDecl, one: Instance) -> dict[str, Value]:
+        values = dict(self._vars[decl.source.path])
+        for name, text in one.values:
+            values[name] = values[f"matrix.{name}"] = text
+        if one.file is not None:
+            values[one.file[0]] = PathValue(below(decl.source.folder, one.file[1]))
+        return values
+
+    def _command(self, decl: TaskDecl, values: dict[str, Value], cwd: str) -> Command:
+        written = decl.table.get("cmd", "")
+        where = ("tasks", decl.key, "cmd")
+        if isinstance(written, list):
+            words = (
+                bound
+                for index, word in enumerate(written)
+                for bound in self._items(decl.source, (*where, index), str(word), values, cwd)
+            )
+            return Command((), tuple(words))
+        shell = decl.table.get("shell")
+        first = tuple(map(str, shell)) if isinstance(shell, list) else decl.source.shell
+        return Command(first, (self._script(decl.source, where, str(written), values, cwd),))
+
+    def _script(
+        self, source: Source, where: Where, text: str, values: dict[str, Value], cwd: str
+    ) -> tuple[str | Slot, ...]:
+        try:
+            return bind(text, values, cwd=cwd, quote=True) if "{{" in text else (text,)
+        except ValueError as error:
+            self._problems.add(source, where, str(error))
+            return (text,)
+
+    def _items(
+        self, source: Source, where: Where, text: str, values: dict[str, Value], cwd: str
+    ) -> list[tuple[str | Slot, ...]]:
+        try:
+            return bind_item(text, values, cwd=cwd) if "{{" in text else [(text,)]
+        except ValueError as error:
+            self._problems.add(source, where, str(error))
+            return [(text,)]
+
+    def _inputs(self, decl: TaskDecl, values: dict[str, Value], names: Names) -> tuple[Pattern, ...] | None:
+        entries = decl.table.get("inputs")
+        if not isinstance(entries, list):
+            return None
+        found: list[Pattern] = []
+        for index, entry in enumerate(map(str, entries)):
+            where = ("tasks", decl.key, "inputs", index)
+            if entry.startswith("@"):
+                name = self._plain(decl.source, where, entry[1:], values)
+                found += (
+                    Pattern("task", one, entry=index) for one in self.refer(decl.source, where, name, names)
+                )
+            else:
+                pattern = self.pattern(decl.source, where, entry, values)
+                found += [pattern] if pattern is not None else []
+        return tuple(found)
+
+    def _references(
+        self, decl: TaskDecl, key: str, values: dict[str, Value], names: Names
+    ) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for index, text in enumerate(_list(decl.table.get(key))):
+            where = ("tasks", decl.key, key, index)
+            name = self._plain(decl.source, where, text, values)
+            found.update(dict.fromkeys(self.refer(decl.source, where, name, names)))
+        return tuple(found)
+
+    def _environment(self, decl: TaskDecl, values: dict[str, Value]) -> Environment:
+        table = decl.table
+        own = table.get("env")
+        where = ("tasks", decl.key, "env")
+        constants = {
+            **self._shared,
+            **self._env_file(decl.source, ("tasks", decl.key, "env_file"), table),
+            **{
+                str(name): self._plain(decl.source, (*where, str(name)), as_text(text), values)
+                for name, text in (own.items() if isinstance(own, dict) else ())
+            },
+            **(self._profile.env if self._profile else {}),
+        }
+        return Environment(
+            constants=tuple(sorted(constants.items())),
+            inputs=tuple(sorted(_list(table.get("env_inputs")))),
+            visible=tuple(sorted(_list(table.get("pass_env")))),
+            secrets=tuple(sorted(_list(table.get("secrets")))),
+            loose=table.get("env_mode") == "loose",
+        )
+
+    def _env_file(self, source: Source, where: Where, table: dict[str, object]) -> dict[str, str]:
+        merged: dict[str, str] = {}
+        named = table.get("env_file")
+        for entry in [named] if isinstance(named, str) else _list(named):
+            path = below(source.folder, entry)
+            if path not in self._env_files:
+                try:
+                    with open(path, encoding="utf-8", newline="") as file:
+                        self._env_texts[path] = file.read()
+                    self._env_files[path] = dotenv(self._env_texts[path], path)
+                except OrchfileError as error:
+                    self._problems.extend(error.problems)
+                except (OSError, UnicodeDecodeError) as error:
+                    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                    self._problems.add(source, where, f"cannot read {entry}: {reason}")
+                self._env_files.setdefault(path, {})
+            merged.update(self._env_files[path])
+        return merged
+
+    def _text(self, decl: TaskDecl, key: str, values: dict[str, Value]) -> str:
+        text = decl.table.get(key)
+        return (
+            self._plain(decl.source, ("tasks", decl.key, key), text, values) if isinstance(text, str) else ""
+        )
+
+    def _texts(self, decl: TaskDecl, key: str, values: dict[str, Value]) -> tuple[str, ...]:
+        return tuple(
+            self._plain(decl.source, ("tasks", decl.key, key, index), text, values)
+            for index, text in enumerate(_list(decl.table.get(key)))
+        )
+
+    def _plain(self, source: Source, where: Where, text: str, values: dict[str, Value]) -> str:
+        try:
+            return plain(text, source.folder, values)
+        except ValueError as error:
+            self._problems.add(source, where, str(error))
+            return text
+
+
+def _limits(table: dict[str, object]) -> Limits:
+    # The schema has seen to the types; a key with a problem is missing, and then the default holds.
+    named = {**Limits()._asdict(), **{_FIELDS.get(key, key): value for key, value in table.items()}}
+    return Limits._make(named[field] for field in Limits._fields)
+
+
+def _variables(source: Source) -> dict[str, Value]:
+    table = source.table.get("vars")
+    return {
+        f"vars.{name}": [as_text(item) for item in value] if isinstance(value, list) else as_text(value)
+        for name, value in (table.items() if isinstance(table, dict) else ())
+    }
+
+
+def _list(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []

@@ -1,0 +1,89 @@
+"""The entries of `inputs`, `outputs` and `foreach` as patterns below the root. Knows nothing of the disk."""
+
+from __future__ import annotations
+
+import re
+from posixpath import join, normpath
+
+from orch.graph.task import Pattern
+from orch.rules.glob import PatternError, has_wildcard, matcher
+from orch.rules.template import bind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orch.graph.task import PatternKind
+    from orch.rules.template import Value
+
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+
+def below(folder: str, path: str) -> str:
+    """A path as written in an Orchfile of `folder`, relative to the root.
+
+    >>> below("web", "./src/../a.c"), below(".", "../x"), below("web", "/usr/include/a.h")
+    ('web/a.c', '../x', '/usr/include/a.h')
+    """
+    return normpath(join(folder, path))
+
+
+def parse(entry: str, folder: str, values: Mapping[str, Value]) -> Pattern:
+    """One entry that is not an `@task`, with its templates filled in.
+
+    A value that a template fills in is literal, so whether an entry is a glob shows before.
+
+    >>> parse("!gen/*.h", "src", {})
+    Pattern(kind='glob', path='src/gen/*.h', negated=True, optional=False, entry=0)
+    >>> parse("{{ vars.out }}/", ".", {"vars.out": "dist"}).kind
+    'tree'
+
+    Raises PatternError or TemplateError (both ValueError).
+    """
+    negated, optional = entry.startswith("!"), entry.startswith("?")
+    text = entry[1:] if negated or optional else entry
+    written = _EXPRESSION.sub("x", text)
+    filled = plain(text, folder, values)
+    if not filled:
+        raise PatternError("an empty path")
+    if not has_wildcard(written):
+        kind: PatternKind = "tree" if filled.endswith("/") else "file"
+        return Pattern(kind, below(folder, filled), negated, optional)
+    if any(has_wildcard(plain(part, folder, values)) for part in _EXPRESSION.findall(text)):
+        raise PatternError(f"{filled} mixes a wildcard with a value that holds one")
+    path = below(folder, filled + "**" if filled.endswith("/") else filled)
+    matcher(path)
+    return Pattern("glob", path, negated, optional)
+
+
+def plain(text: str, cwd: str, values: Mapping[str, Value]) -> str:
+    """A text outside a command with its templates filled in; raises TemplateError."""
+    if "{{" not in text:
+        return text
+    return "".join(part for part in bind(text, values, cwd=cwd, quote=False) if isinstance(part, str))
+
+
+def covers(pattern: Pattern, path: str) -> bool:
+    """Whether a pattern, its `!` left aside, means `path`.
+
+    >>> covers(Pattern("tree", "dist"), "dist/a/b"), covers(Pattern("glob", "*.c"), "a.h")
+    (True, False)
+    """
+    if pattern.kind == "glob":
+        return matcher(pattern.path)(path)
+    if pattern.kind == "tree":
+        return path.startswith(pattern.path + "/")
+    return path == pattern.path
+
+
+def selects(patterns: Sequence[Pattern], path: str) -> bool:
+    """Whether the patterns together mean `path`: the last one that covers it decides.
+
+    >>> wanted = (Pattern("glob", "src/**"), Pattern("glob", "src/gen/**", negated=True))
+    >>> selects(wanted, "src/a.c"), selects(wanted, "src/gen/a.c")
+    (True, False)
+    """
+    for pattern in reversed(patterns):
+        if covers(pattern, path):
+            return not pattern.negated
+    return False

@@ -1,0 +1,49 @@
+"""Finds a program as execvp(3) does, and tells which places were tried before. Knows nothing of tasks."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from orch.graph.value import NamedTuple
+
+
+class Found(NamedTuple):
+    """Where a program was found."""
+
+    path: str
+    tried: tuple[str, ...]  # the places before it that held no program: one there would win next time
+
+
+def find_program(name: str, path_variable: str | None, cwd: str) -> Found | None:
+    """The program `name` as a process in `cwd` would start it, or None.
+
+    A name with a `/` is a path from `cwd`. Otherwise the folders of `path_variable` (None = the
+    system's default) are tried in order; an empty one means `cwd`, and relative ones count from there.
+
+    >>> find_program("sh", "/nowhere:/bin", "/")
+    Found(path='/bin/sh', tried=('/nowhere/sh',))
+    >>> find_program("bin/sh", "", "/")
+    Found(path='/bin/sh', tried=())
+    """
+    if not name:
+        return None
+    if "/" in name:
+        path = os.path.join(cwd, name)
+        return Found(path, ()) if _is_program(path) else None
+    folders = (os.defpath if path_variable is None else path_variable).split(":")
+    tried: list[str] = []
+    for folder in folders:
+        path = os.path.join(cwd, folder, name)
+        if _is_program(path):
+            return Found(path, tuple(tried))
+        tried.append(path)
+    return None
+
+
+def _is_program(path: str) -> bool:
+    try:
+        # access first: it is false, not an exception, for the many folders that do not hold the program.
+        return os.access(path, os.X_OK) and stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return False

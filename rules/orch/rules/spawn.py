@@ -1,0 +1,118 @@
+"""The only place that starts processes. Knows nothing of what becomes of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from orch.rules.child import Exit, Job
+from orch.rules.search import find_program
+from orch.rules.stray import NODE_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # see orch.rules.wakeup
+
+# A task starts with every signal as a shell would give it: Python ignores SIGPIPE and SIGXFSZ, and a
+# script that started us with `&` made us ignore SIGINT, which must still be able to stop a task.
+_DEFAULT_SIGNALS = (
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ),
+    *(signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2),
+)
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_REASONS = {
+    errno.E2BIG: "its arguments and environment are longer than the system allows; pass long lists in a file",
+    errno.ENOEXEC: "it is neither a program for this machine nor a script with a `#!` line",
+}
+
+
+class Spawner:
+    """Holds what starting a process takes; relative folders count from where we were when it was made."""
+
+    def __init__(self) -> None:
+        self._null = _open_null()
+        self._here = os.open(".", os.O_RDONLY)
+        _close_on_exec()
+
+    def spawn(self, job: Job, sink: int) -> int | Exit:
+        """Start the process of a job: its pid, or an Exit that says why it cannot be started.
+
+        It writes to the descriptor `sink` in a session of its own, or has the terminal if the job is
+        interactive. The program is looked for on the job's own PATH, from its own folder.
+        """
+        # posix_spawn cannot change the folder, and a fork that can is slower. While we are elsewhere nobody
+        # can notice, as this program has one thread.
+        try:
+            os.chdir(job.cwd)
+        except (OSError, ValueError) as error:
+            return _refusal(job, f"cannot enter the folder {job.cwd}", error)
+        try:
+            found = find_program(job.argv[0], job.env.get("PATH"), "") if job.argv else None
+            if not found and "/" not in "".join(job.argv[:1]):
+                raise FileNotFoundError(errno.ENOENT, "it is in no folder of PATH")
+            # If nothing was found at a path with a `/`, the kernel knows best why.
+            return self._spawn(found.path if found else job.argv[0], job, sink)
+        except (OSError, ValueError) as error:
+            return _refusal(job, f"cannot start {job.argv[0] if job.argv else 'an empty command'}", error)
+        finally:
+            os.fchdir(self._here)
+
+    def close(self) -> None:
+        """Let go of the descriptors."""
+        os.close(self._here)
+        os.close(self._null)
+
+    def _spawn(self, path: str, job: Job, sink: int) -> int:
+        environment = {**job.env, NODE_VARIABLE: job.node}
+        if job.interactive:
+            return os.posix_spawn(
+                path, job.argv, environment, setpgroup=0, setsigmask=(), setsigdef=_DEFAULT_SIGNALS
+            )
+        files = (
+            (os.POSIX_SPAWN_DUP2, self._null, 0),
+            (os.POSIX_SPAWN_DUP2, sink, 1),
+            (os.POSIX_SPAWN_OPEN, 2, job.error_path, _APPEND, 0o600)
+            if job.error_path
+            else (os.POSIX_SPAWN_DUP2, sink, 2),
+        )
+        return os.posix_spawn(
+            path,
+            job.argv,
+            environment,
+            file_actions=files,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+
+
+def _open_null() -> int:
+    """Open /dev/null above the standard descriptors, one of which our caller may have closed."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    return descriptor
+
+
+def _close_on_exec() -> None:
+    """Keep the descriptors that we got from our caller (a jobserver's pipe, a lock) from the tasks."""
+    for name in os.listdir("/dev/fd"):
+        try:
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)
+        except OSError:
+            continue  # the descriptor of the listing itself
+
+
+def _refusal(job: Job, sentence: str, error: OSError | ValueError) -> Exit:
+    """The exit codes are those of a shell: 127 if there is no such program, else 126."""
+    if not isinstance(error, OSError):
+        return Exit(job.node, 126, failure=f"{sentence}: {error}")
+    if error.errno != errno.ENOENT:
+        return Exit(job.node, 126, failure=f"{sentence}: {_REASONS.get(error.errno or 0, error.strerror)}")
+    if error.filename == job.cwd:
+        return Exit(job.node, 126, failure=f"{sentence}: it does not exist")
+    has_file = error.filename is not None and os.path.exists(os.path.join(job.cwd, error.filename))
+    reason = "the interpreter that its first line names does not exist" if has_file else error.strerror
+    return Exit(job.node, 127, failure=f"{sentence}: {reason}")
