@@ -1,0 +1,68 @@
+"""Files that appear whole or not at all.
+
+Knows nothing of what they hold.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def unique_name(name: str) -> str:
+    """A name beside `name` that no other process picks: 64 random bits, since pids repeat across namespaces.
+
+    >>> unique_name("a") != unique_name("a")
+    True
+    """
+    return f"{name}.{os.urandom(8).hex()}.tmp"
+
+
+def write_atomic(path: str, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by a file of mode 0600 that holds `data`; a link at `path` is replaced, not followed.
+
+    With `durable` it survives a power cut once this returns. Raises OSError, and then `path` is as before
+    and nothing is left beside it: a failed fsync is final, the data may be gone (reliability 0.3).
+    """
+    temporary = unique_name(path)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            write_all(fd, data)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    if durable:
+        sync_folder(os.path.dirname(path) or ".")
+
+
+def read_small(path: str) -> bytes:
+    """The content of a short file (at most 4 KiB), b"" where there is none; raises OSError for a link."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.read(fd, 4096)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte; one `os.write` may take fewer, as when a disk fills up (reliability 2)."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

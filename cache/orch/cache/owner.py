@@ -1,0 +1,88 @@
+"""Which `.orch/` folders this user's own builds made: the register in the user's state folder.
+
+Knows nothing of what is in them.
+
+Whoever hands over a repository can put any state into it. So each `.orch/` holds a random token, and the
+register holds that token with the inode of the folder: a copy, a clone or an unpacked archive has another
+inode, a folder that was merely moved has not (design 5, redteam R10).
+"""
+
+from __future__ import annotations
+
+import os
+
+from orch.cache.atomic import read_small, unique_name, write_atomic
+from orch.graph.errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECRET_BYTES = 32
+
+
+class Register:
+    """`$XDG_STATE_HOME/orch` or `~/.local/state/orch`, mode 0700."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Find it; `environ` is the caller's environment. Raises StateError if the user has no home."""
+        state = environ.get("XDG_STATE_HOME", "")
+        if not state.startswith("/"):  # the XDG rule: relative values do not count
+            home = environ.get("HOME") or os.path.expanduser("~")
+            if not home.startswith("/"):
+                raise StateError(
+                    "there is no folder for this user's state", hint="set HOME or XDG_STATE_HOME"
+                )
+            state = f"{home}/.local/state"
+        self.folder = f"{state}/orch"
+
+    def knows(self, token: str, inode: int) -> bool:
+        """Whether the folder with this token and inode was registered by this user."""
+        return len(token) == 32 and token.isalnum() and read_small(self._entry(token)) == b"%d\n" % inode
+
+    def add(self, token: str, inode: int) -> None:
+        """Register a folder; raises StateError where the register cannot be written."""
+        try:
+            os.makedirs(f"{self.folder}/owners", 0o700, exist_ok=True)
+            os.chmod(self.folder, 0o700)
+            write_atomic(self._entry(token), b"%d\n" % inode, durable=False)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def secret(self) -> bytes:
+        """The 32 random bytes that key this user's snapshots; made at first use, by one process only.
+
+        Raises StateError where they can be neither read nor made.
+        """
+        path = f"{self.folder}/secret"
+        try:
+            found = read_small(path)
+            if len(found) == _SECRET_BYTES:
+                return found
+            os.makedirs(self.folder, 0o700, exist_ok=True)
+            if found:  # cut short by a full disk
+                os.unlink(path)
+            return _made_once(path)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _entry(self, token: str) -> str:
+        return f"{self.folder}/owners/{token}"
+
+    def _unusable(self, error: OSError) -> StateError:
+        facts = [("folder", self.folder), ("reason", os.strerror(error.errno or 0))]
+        hint = "set XDG_STATE_HOME to a folder that can be written"
+        return StateError("this user's state folder cannot be used", facts, hint)
+
+
+def _made_once(path: str) -> bytes:
+    """Make the secret under another name, then link it: the first one wins and none is seen half written."""
+    made = unique_name(path)
+    write_atomic(made, os.urandom(_SECRET_BYTES), durable=False)
+    try:
+        os.link(made, path)
+    except FileExistsError:  # another process was faster
+        return read_small(path)
+    finally:
+        os.unlink(made)
+    return read_small(path)

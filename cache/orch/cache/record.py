@@ -1,0 +1,102 @@
+"""What is remembered of a node: its last finished attempt, and what that attempt left behind.
+
+Knows nothing of the database or of why a node is stale.
+"""
+
+from __future__ import annotations
+
+from orch.graph.value import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
+    from orch.cache.witness import Witness
+
+    Status = Literal["ok", "failed", "interrupted", "running"]
+    Parts = tuple[tuple[str, str], ...]
+
+
+class Record(NamedTuple):
+    """The last attempt of a node; it vouches for anything only while its status is "ok" (design F2).
+
+    "running": some session has claimed the node, which voids the record before the command starts.
+    """
+
+    node: str
+    status: Status
+    key: str = ""
+    run: str = ""  # the run id of the attempt
+    log: str = ""  # path of its log, "" if it printed nothing
+    started_ns: int = 0  # by the file system's clock
+    duration_s: float = 0.0
+    code: int = 0  # exit code; 128 + n for a signal
+    good_run: str = ""  # the run of the last good attempt
+    discovery: bytes = b""  # paths of discovered inputs, packed
+
+    @property
+    def discovered(self) -> tuple[str, ...]:
+        """Paths of the discovered inputs."""
+        return unpacked(self.discovery)
+
+
+class Finished(NamedTuple):
+    """An attempt that ended by itself, with the key parts it was made from and the outputs it left."""
+
+    record: Record
+    parts: Parts = ()  # (name, value) of every part of the key
+    outputs: Parts = ()  # (path, digest); of a failed attempt too, so that its leftovers are known as ours
+
+
+class State(NamedTuple):
+    """All that is remembered, in one read."""
+
+    records: dict[str, Record]
+    outputs: dict[str, tuple[str, str]]  # path -> (node that wrote it, digest)
+    stamps: dict[str, Witness]
+
+
+def packed(texts: Iterable[str]) -> bytes:
+    """Texts without NUL as compressed bytes.
+
+    >>> unpacked(packed(["a", "b c"])), unpacked(packed([]))
+    (('a', 'b c'), ())
+    """
+    joined = "".join(f"{text}\0" for text in texts)
+    if not joined:
+        return b""
+    import zlib
+
+    return zlib.compress(joined.encode("utf-8", "surrogateescape"), 1)
+
+
+def unpacked(data: object) -> tuple[str, ...]:
+    """The texts of `packed`; none where the bytes are damaged.
+
+    That is safe: a key made without them differs from the recorded one, which costs a rerun.
+    """
+    if not data or not isinstance(data, bytes):
+        return ()
+    import zlib
+
+    try:
+        joined = zlib.decompress(data).decode("utf-8", "surrogateescape")
+    except zlib.error:
+        return ()
+    return tuple(joined.split("\0")[:-1])
+
+
+def packed_parts(parts: Parts) -> bytes:
+    """Key parts as compressed bytes."""
+    return packed(text for part in parts for text in part)
+
+
+def unpacked_parts(data: object) -> Parts:
+    """The parts of `packed_parts`.
+
+    >>> unpacked_parts(packed_parts((("env:CC", "gcc"),)))
+    (('env:CC', 'gcc'),)
+    """
+    texts = unpacked(data)
+    return tuple(zip(texts[::2], texts[1::2], strict=False))

@@ -1,0 +1,61 @@
+"""Writes snapshots: all that must still hold for a later build to leave at once. `proof` checks them.
+
+Knows nothing of nodes and of why a path matters.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+from _imp import source_hash
+from array import array
+
+from orch.cache.atomic import write_atomic
+from orch.cache.proof import HEAD, MAGIC
+from orch.graph.value import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Row = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
+
+_FORK_FROM = 4000  # paths; below, a second process costs more than it saves
+
+
+class Facts(NamedTuple):
+    """What must still hold beside the stamps, in the order in which `proof` reads it."""
+
+    identity: bytes  # format, tool, interpreter and root
+    boot: bytes  # id of the running system: after a restart outputs are looked at again
+    written_ns: int  # wall clock; an earlier now means that the clock cannot be trusted
+    values: dict[bytes, int]  # variable -> keyed hash of its value, 0 = unset
+    prefixes: tuple[bytes, ...]  # no variable that begins so may be set beside those in `values`
+    absent: list[bytes]  # paths that must not exist
+    nodes: int  # how many, for the message
+
+
+def write(path: str, key: int, facts: Facts, stamps: Mapping[bytes, Row]) -> None:
+    """Store a snapshot; raises OSError. Nothing is synced: a torn file fails its hash."""
+    entries = list(stamps.items())
+    half = (len(entries) + 1) // 2 if len(entries) >= _FORK_FROM and _cpus() > 1 else len(entries)
+    bodies: list[bytes] = []
+    shards: list[tuple[int, int, int, bytes]] = []
+    position = 0
+    for part in filter(None, (entries[:half], entries[half:])):
+        body = _shard(part)
+        shards.append((position, len(body), len(part), source_hash(key, body)))
+        bodies.append(body)
+        position += len(body)
+    header = marshal.dumps((tuple(facts), shards))
+    start = MAGIC + source_hash(key, header) + len(header).to_bytes(HEAD - 16, "little")
+    write_atomic(path, b"".join([start, header, *bodies]), durable=False)
+
+
+def _shard(entries: list[tuple[bytes, Row]]) -> bytes:
+    columns = [array("q", [row[i] for _, row in entries]).tobytes() for i in range(4)]
+    return b"".join([*columns, b"\0".join(path for path, _ in entries)])
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1

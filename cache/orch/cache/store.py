@@ -1,0 +1,228 @@
+"""The truth about nodes, attempts, outputs, stamps and claims: one SQLite file, and a slot in the tree.
+
+Knows nothing of why a node is stale or when it runs.
+
+Invariants: a claim is committed before its node's command starts, and voids the node's record while it
+stands; a record and the release of its claims are one transaction, which fails if the session was buried
+meanwhile. A file that is damaged, or that nobody vouches for, is put aside and costs a rebuild.
+"""
+
+from __future__ import annotations
+
+import os
+
+from orch.cache import claim, rows, store_file
+from orch.cache.lock import held, is_locked, slot_path, try_slot
+from orch.cache.place import put_aside
+from orch.cache.store_file import DamagedError
+from orch.graph.errors import StateError
+from orch.graph.value import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
+
+    from orch.cache.claim import Conflict, Dead, Leader, Request, Session
+    from orch.cache.lock import Lock
+    from orch.cache.place import Place
+    from orch.cache.record import Finished, Parts, Record, State
+    from orch.cache.store_file import Database
+    from orch.cache.witness import Witness
+
+    Answer = TypeVar("Answer")
+
+_LOCK_TIMEOUT_S = 30.0
+
+
+class Batch(NamedTuple):
+    """What one transaction does, in this order."""
+
+    finished: tuple[Finished, ...] = ()  # recorded, their claims released
+    interrupted: tuple[str, ...] = ()  # nodes: record void, claims released
+    withdrawn: tuple[str, ...] = ()  # nodes that need not run after all: record as it was, claims released
+    leaders: tuple[Leader, ...] = ()
+    stamps: Mapping[str, Witness | None] = {}  # never written to
+    wanted: tuple[Request, ...] = ()  # claimed
+
+
+class Store:
+    """The state of one tree. `notice` says in a sentence what was put aside, "" if nothing was."""
+
+    def __init__(self, place: Place, database: Database, slot: tuple[int, Lock] | None = None) -> None:
+        self.place = self._place = place
+        self._database = database
+        self._slot = slot  # None = only reading
+        self._session: Session | None = None
+        self.notice = ""
+
+    @classmethod
+    def open(cls, place: Place) -> Store:
+        """Open or create the state for a build, and take a slot; raises StateError, BusyError."""
+        foreign = place.open_for_writing()
+        slot = try_slot(place.path("locks"))
+        try:
+            store = cls(place, store_file.empty(), slot)
+            try:
+                with held(place.path("locks", "state"), _LOCK_TIMEOUT_S):
+                    store._database = store_file.open_file(place.database)
+            except DamagedError:
+                store._start_anew()
+        except BaseException:
+            slot[1].release()
+            raise
+        if foreign:
+            store.notice = f"the state was not made by your own builds; it was moved to .orch/{foreign}"
+        return store
+
+    @classmethod
+    def open_read_only(cls, place: Place) -> Store:
+        """What is recorded, or nothing if nobody vouches for it; changes and waits for nothing.
+
+        Raises StateError.
+        """
+        store = cls(place, store_file.empty())
+        if place.is_trusted():
+            try:
+                store._database = store_file.open_read_only(place.database)
+            except DamagedError:
+                store._start_anew()
+        return store
+
+    def begin(self, session: Session) -> Session:
+        """Enter this build as a session; returns it with its slot and serial."""
+        assert self._slot is not None, "opened for reading only"
+        entering = session._replace(slot=self._slot[0])
+        self._session = self._read(lambda: self._enter(entering))
+        return self._session
+
+    def load(self) -> State:
+        """All that is remembered; a record that another session's claim voids is "running".
+
+        If the file is damaged it is put aside (see `notice`), and nothing is remembered. Raises StateError.
+        """
+        serial = self._session.serial if self._session else 0
+        return self._read(lambda: self._load(serial))
+
+    def record(self, node: str) -> Record | None:
+        """The record of one node as it stands now, whoever claims it; None if it never ran."""
+        return self._read(lambda: rows.record(self._database, node))
+
+    def outputs(self, node: str) -> dict[str, str]:
+        """Digest by path of what the node's last attempt left."""
+        return self._read(lambda: rows.outputs(self._database, node))
+
+    def parts(self, node: str) -> tuple[Parts, Parts]:
+        """The key parts of the node's last attempt and of its last good one."""
+        return self._read(lambda: rows.parts(self._database, node))
+
+    def data_version(self) -> int:
+        """A number that changes when another process commits: cheap to poll while waiting."""
+        return self._read(self._database.data_version)
+
+    def commit(self, batch: Batch) -> tuple[Conflict, ...]:
+        """Do a batch in one transaction; the conflicts of the nodes in `wanted` that were not granted.
+
+        Raises StateError, and then nothing of it was done.
+        """
+        return self._write(lambda: self._commit(batch))
+
+    def if_alone(self, work: Callable[[], object]) -> None:
+        """Do `work` unless another living session claims something; nobody can claim meanwhile."""
+        self._write(
+            lambda: (
+                work()
+                if claim.is_alone(self._database, self._session.serial if self._session else 0)
+                else None
+            )
+        )
+
+    def forget(self, nodes: Iterable[str]) -> None:
+        """Drop what is remembered of nodes that left the Orchfile. Raises StateError."""
+        self._write(lambda: rows.forget(self._database, nodes))
+
+    def dead_sessions(self) -> tuple[Dead, ...]:
+        """Builds that died: end what they left running, then bury them."""
+        return self._read(lambda: claim.dead(self._database, self._is_locked))
+
+    def bury(self, sessions: Iterable[Dead]) -> None:
+        """Void what dead builds were running and drop their claims; one that lives is left alone."""
+        serials = frozenset(found.session.serial for found in sessions)
+        self._write(lambda: claim.bury(self._database, serials, self._is_locked))
+
+    def close(self) -> None:
+        """End the session, whose claims count as interrupted, and give up the slot. Raises StateError."""
+        session, self._session = self._session, None
+        try:
+            if session is not None and self._database.is_in_place():
+                self._write(lambda: claim.erase(self._database, session.serial))
+        finally:
+            self._database.close()
+            if self._slot is not None:
+                self._slot[1].release()
+
+    def _load(self, serial: int) -> State:
+        with self._database.transaction(reading=True):
+            return rows.load(self._database, serial)
+
+    def _enter(self, session: Session) -> Session:
+        with self._database.transaction():
+            return claim.begin(self._database, session)
+
+    def _commit(self, batch: Batch) -> tuple[Conflict, ...]:
+        session, database = self._session, self._database
+        assert session is not None, "no session"
+        assert self._slot is not None, "opened for reading only"
+        ours = database.rows("select 1 from session where serial = ?", (session.serial,))
+        if not (ours and database.is_in_place() and self._slot[1].still_ours()):
+            facts = [("path", self._place.database)]
+            raise StateError("the state was removed or taken over while this build ran", facts, "build again")
+        rows.save_finished(database, batch.finished)
+        rows.save_interrupted(database, batch.interrupted, session.run)
+        rows.save_stamps(database, batch.stamps)
+        done = (*(item.record.node for item in batch.finished), *batch.interrupted, *batch.withdrawn)
+        claim.release(database, session.serial, done)
+        claim.save_leaders(database, session.serial, batch.leaders)
+        return claim.take(database, session.serial, batch.wanted, self._is_locked)
+
+    def _is_locked(self, slot: int) -> bool:
+        return is_locked(slot_path(self._place.path("locks"), slot))
+
+    def _read(self, work: Callable[[], Answer]) -> Answer:
+        try:
+            return work()
+        except DamagedError:
+            self._start_anew()
+            return work()
+
+    def _write(self, work: Callable[[], Answer]) -> Answer:
+        try:
+            with self._database.transaction():
+                return work()
+        except DamagedError as error:
+            # Claims of what runs right now are lost with the file: this build must not go on.
+            self._start_anew()
+            facts = [("path", self._place.database), ("reason", str(error))]
+            raise StateError("the state is damaged", facts, "build again: it starts anew") from error
+
+    def _start_anew(self) -> None:
+        """Go on with an empty state, the damaged file put aside unless this store only reads."""
+        self._database.close()
+        if self._slot is None:
+            self.notice = "the state is damaged; the next build starts anew"
+            self._database = store_file.empty()
+            return
+        with held(self._place.path("locks", "state"), _LOCK_TIMEOUT_S):
+            if self._others_build():
+                facts = [("path", self._place.database)]
+                raise StateError("the state is damaged, and another build uses it", facts, "wait for its end")
+            moved = put_aside(self._place, "damaged")
+            self._database = store_file.open_file(self._place.database)
+        self.notice = f"the state was damaged; it was moved to .orch/{moved}, and all is built anew"
+        if self._session is not None:
+            self._session = self._enter(self._session)
+
+    def _others_build(self) -> bool:
+        own = f"slot-{self._slot[0]}" if self._slot else ""
+        names = (name for name in os.listdir(self._place.path("locks")) if name.startswith("slot-"))
+        return any(is_locked(self._place.path("locks", name)) for name in names if name != own)

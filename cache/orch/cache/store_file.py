@@ -1,0 +1,251 @@
+"""The SQLite file of the truth: opening it, one transaction at a time, and what its errors mean.
+
+Knows nothing of what the tables are for.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+
+from orch.cache import schema
+from orch.graph.errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    Value = str | bytes | int | float | None
+    Row = tuple[Value, ...]
+
+_PATIENT_S = 30.0
+_HASTY_S = 1.0
+_MAGIC = b"SQLite format 3\0"
+_SENTENCES = {
+    sqlite3.SQLITE_BUSY: "the state is locked by another process",
+    sqlite3.SQLITE_LOCKED: "the state is locked by another process",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_READONLY: "the state cannot be written",
+    sqlite3.SQLITE_CANTOPEN: "the state cannot be opened",
+    sqlite3.SQLITE_IOERR: "the disk fails to read or write the state",
+}
+_NOT_DAMAGE = frozenset(_SENTENCES) | {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT}
+
+
+class DamagedError(Exception):
+    """The file is no whole database of ours."""
+
+
+class Database:
+    """One connection; used by one thread, and by no forked child."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._file = None if path == ":memory:" else os.stat(path)
+
+    def rows(self, sql: str, values: Iterable[Value] = ()) -> list[Row]:
+        """All rows of one statement; raises DamagedError or StateError."""
+        try:
+            return self._connection.execute(sql, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+
+    def run_many(self, sql: str, values: Iterable[Row]) -> None:
+        """One statement for each row of values; raises as `rows` does."""
+        try:
+            self._connection.executemany(sql, values)
+        except sqlite3.Error as error:
+            raise _translated(error, self._path) from error
+
+    def last_id(self) -> int:
+        """The integer key of the row inserted last."""
+        return int(self.rows("select last_insert_rowid()")[0][0] or 0)
+
+    def data_version(self) -> int:
+        """A number that changes when another connection commits."""
+        return int(self.rows("pragma data_version")[0][0] or 0)
+
+    def copy_from(self, other: sqlite3.Connection) -> None:
+        """Become what another connection sees; raises sqlite3.Error."""
+        other.backup(self._connection)
+
+    def transaction(self, *, reading: bool = False) -> Transaction:
+        """A block that is done as a whole or not at all, or that reads one moment's state.
+
+        Raises as `rows` does, at its start or end.
+        """
+        return Transaction(self, "begin" if reading else "begin immediate")
+
+    def is_in_place(self) -> bool:
+        """False once the file was deleted or replaced under this process (redteam R23)."""
+        try:
+            return self._file is None or os.path.samestat(self._file, os.lstat(self._path))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close it; the last one to do so folds the log into the file."""
+        self._connection.close()
+
+
+class Transaction:
+    """The block of `Database.transaction`."""
+
+    def __init__(self, database: Database, opening: str) -> None:
+        self._database = database
+        self._opening = opening
+
+    def __enter__(self) -> None:
+        self._database.rows(self._opening)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            try:
+                self._database.rows("commit")
+                return
+            except BaseException:
+                self._roll_back()
+                raise
+        self._roll_back()
+
+    def _roll_back(self) -> None:
+        try:
+            self._database.rows("rollback")
+        except (StateError, DamagedError):
+            return  # SQLite has rolled back by itself, as it does when the disk is full
+
+
+def open_file(path: str) -> Database:
+    """Open or create the database at `path`; hold the lock on that while it runs.
+
+    Switching a new file to its write-ahead log does not wait for others (feasibility 3). Raises
+    DamagedError, and StateError for a newer file, of which no byte is changed, or one that cannot be used.
+    """
+    version = _stored_version(path)
+    database = _connected(path, _uri(path, "rwc"), _PATIENT_S)
+    try:
+        if version == 0:
+            _create(database)
+        if database.rows("pragma journal_mode = wal") != [("wal",)]:
+            raise StateError(
+                "the state's file system cannot share memory between processes", [("path", path)]
+            )
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_read_only(path: str) -> Database:
+    """The database at `path` for reading, an empty one if it is missing; nothing is made or waited for.
+
+    Where SQLite's side files cannot be written a private copy is read (redteam R30). Raises as `open_file`.
+    """
+    if _stored_version(path) == 0:
+        return empty()
+    try:
+        database = _connected(path, _uri(path, "ro"), _HASTY_S)
+        database.rows("select count(*) from node limit 1")
+        return database
+    except StateError as error:
+        if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF not in (
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+        ):
+            raise
+    return _copied(path)
+
+
+def empty() -> Database:
+    """A database in memory that holds nothing."""
+    database = _connected(":memory:", ":memory:", 0.0)
+    _create(database)
+    return database
+
+
+def _stored_version(path: str) -> int:
+    """The schema version in the header, 0 for no file or an empty one."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        facts = [("path", path), ("reason", os.strerror(error.errno or 0))]
+        raise StateError("the state cannot be opened", facts, "remove what is in its place") from error
+    try:
+        header = os.read(fd, 100)
+    except OSError as error:
+        raise DamagedError(str(error)) from error
+    finally:
+        os.close(fd)
+    if not header and not os.path.lexists(f"{path}-wal"):
+        return 0
+    version = int.from_bytes(header[60:64], "big")
+    if len(header) < 100 or not header.startswith(_MAGIC) or version == 0:
+        raise DamagedError("no header")
+    if int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID:
+        raise DamagedError("another program's file")
+    if version > schema.VERSION:
+        facts = [("path", path), ("its version", str(version)), ("understood", str(schema.VERSION))]
+        raise StateError(
+            "the state was written by a newer orch", facts, "use that version, or remove the file"
+        )
+    return version
+
+
+def _connected(path: str, uri: str, busy_s: float) -> Database:
+    try:
+        connection = sqlite3.connect(uri, busy_s, isolation_level=None, uri=True, cached_statements=64)
+        database = Database(path, connection)
+    except (sqlite3.Error, OSError) as error:
+        raise _translated(error, path) from error
+    for pragma in ("trusted_schema = off", "synchronous = normal", "cell_size_check = on"):
+        database.rows(f"pragma {pragma}")
+    return database
+
+
+def _create(database: Database) -> None:
+    # In SQLite's first journal mode, so that the header says the version once this is committed.
+    with database.transaction():
+        for statement in schema.TABLES.split(";\n"):
+            if statement.strip():
+                database.rows(statement)
+        database.rows(f"pragma application_id = {schema.APPLICATION_ID}")
+        database.rows(f"pragma user_version = {schema.VERSION}")
+
+
+def _copied(path: str) -> Database:
+    import shutil
+    import tempfile
+
+    database = empty()
+    with tempfile.TemporaryDirectory(prefix="orch-") as folder:
+        try:
+            for suffix in ("", "-wal"):
+                if os.path.exists(path + suffix):
+                    shutil.copyfile(path + suffix, f"{folder}/state.db{suffix}")
+            copy = sqlite3.connect(f"{folder}/state.db")
+            try:
+                database.copy_from(copy)
+            finally:
+                copy.close()
+        except (sqlite3.Error, OSError) as error:
+            raise _translated(error, path) from error
+    return database
+
+
+def _uri(path: str, mode: str) -> str:
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode={mode}"
+
+
+def _translated(error: sqlite3.Error | OSError, path: str) -> StateError | DamagedError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CANTOPEN) & 0xFF
+    if code not in _NOT_DAMAGE:
+        return DamagedError(str(error))
+    sentence = _SENTENCES.get(code, "the state cannot be used")
+    return StateError(sentence, [("path", path), ("reason", str(error))])

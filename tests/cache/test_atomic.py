@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orch.cache.atomic import unique_name, write_atomic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cache.conftest import Children
+
+
+def test_writes_and_replaces_with_mode_0600(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_atomic(str(path), b"new")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_planted_link_is_replaced_and_its_target_left_alone(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "file").symlink_to(victim)
+    write_atomic(str(tmp_path / "file"), b"new")
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "file").is_symlink()
+
+
+def test_short_write_fails_and_leaves_the_old_file_alone(tmp_path: Path, children: Children) -> None:
+    """A file-size limit cuts the write short without an error, as a disk that fills up does."""
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def write_too_much() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        with pytest.raises(OSError, match="too large"):
+            write_atomic(str(path), b"x" * 5000)
+
+    assert children.exit_code(children.start(write_too_much)) == 0
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_names_of_several_processes_never_meet(tmp_path: Path, children: Children) -> None:
+    def write_names(number: int) -> None:
+        (tmp_path / str(number)).write_text("\n".join(unique_name("f") for _ in range(25_000)))
+
+    for number in range(4):
+        children.start(partial(write_names, number))
+    assert children.exit_codes() == {0}
+    names = [name for number in range(4) for name in (tmp_path / str(number)).read_text().split()]
+    assert len(names) == len(set(names)) == 100_000
+    assert len(names[0]) == len("f.") + 16 + len(".tmp")
