@@ -1,0 +1,209 @@
+"""One build from the request to its summary: opens the state, clears up, drives the loop, seals the result.
+
+Knows nothing of how a single node is judged or run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from orch.cache.claim import Session
+from orch.cache.place import new_run_id, place_of
+from orch.cache.stamp import Clock
+from orch.cache.store import Batch, Store
+from orch.cache.trash import empty_trash
+from orch.cache.witness import Digests
+from orch.engine.burial import bury_dead
+from orch.engine.claims import Claims
+from orch.engine.evaluate import Evaluator
+from orch.engine.foreman import Foreman, Orders, Site
+from orch.engine.judge import Judge
+from orch.engine.memory import Memory
+from orch.engine.observe import Observer
+from orch.engine.prepare import Preparer
+from orch.engine.project import open_project
+from orch.engine.reboot import distrust_young
+from orch.engine.reporter import Summary
+from orch.engine.seal import disarm, seal
+from orch.engine.sweep import forget_vanished, remove_old_scratch, remove_vanished, vanished
+from orch.engine.targets import select
+from orch.graph.errors import UsageError
+from orch.graph.schedule import Capacity, Schedule
+from orch.graph.value import NamedTuple
+from orch.rules.descent import start_time
+from orch.rules.orphan import identity
+from orch.rules.process import Processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orch.engine.project import Project
+    from orch.engine.reporter import Notes, Reporter
+    from orch.engine.targets import Selection
+
+    MakeReporter = Callable[[str, int], Reporter]  # run id, number of selected nodes
+
+
+class BuildRequest(NamedTuple):
+    """What a build is to do, whoever asks."""
+
+    targets: tuple[str, ...] = ()
+    args: tuple[str, ...] | None = None
+    file: str | None = None
+    profile: str = ""
+    jobs: int | None = None  # None = what the profile says, else `cpus`
+    cpus: int = 1
+    keep_going: bool = False
+    only: bool = False
+    force: bool = False
+    force_all: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a later no-op may stand for it."""
+        return not (self.only or self.file or self.profile) and self.args is None
+
+
+def session_of(run_id: str, argv: tuple[str, ...]) -> Session:
+    """This process as others need to know it."""
+    boot_id, pid_ns = identity()
+    pid = os.getpid()
+    return Session(run_id, pid, start_time(pid), boot_id, pid_ns, time.time_ns(), argv)
+
+
+def build(
+    request: BuildRequest, environ: Mapping[str, str], notes: Notes, make_reporter: MakeReporter
+) -> Summary:
+    """Build the targets below the current folder; raises UsageError, OrchfileError, StateError, BusyError."""
+    began_s = time.monotonic()
+    start = os.getcwd()
+    project = open_project(start, request.file, request.profile)
+    select(project, request.targets)  # a wrong name must not touch the state
+    store = Store.open(place_of(project.root, environ))
+    try:
+        run = _Run(request, environ, store, notes)
+        if run.clear_up(project, notes):
+            os.chdir(start)
+            project = open_project(start, request.file, request.profile)
+        return run.build(project, make_reporter, began_s)
+    finally:
+        store.close()
+
+
+class _Run:
+    """One run over an opened state."""
+
+    def __init__(self, request: BuildRequest, environ: Mapping[str, str], store: Store, notes: Notes) -> None:
+        self._request = request
+        self._environ = environ
+        self._store = store
+        self._place = store.place
+        self._id = new_run_id(time.time())
+        session = store.begin(session_of(self._id, ("orch", "build", *request.targets)))
+        if store.notice:
+            notes.note(store.notice)
+        bury_dead(store, notes)
+        self._version = store.data_version()
+        self._state = distrust_young(self._place, store, store.load(), session.boot_id)
+        self._clock = Clock(self._place.path("tmp"))
+        self._digests = Digests(self._place.root, self._state.stamps, self._clock)
+
+    def clear_up(self, project: Project, notes: Notes) -> bool:
+        """Remove what nodes that are gone left behind; True if there was any, which a wildcard may have met."""
+        gone = vanished(project.graph, self._state)
+        if gone:
+            disarm(self._place)
+            remove_vanished(gone, self._place, self._id, self._digests, notes)
+        forget_vanished(project.graph, self._state, self._store)
+        remove_old_scratch(self._place, time.time())
+        return bool(gone)
+
+    def build(self, project: Project, make_reporter: MakeReporter, began_s: float) -> Summary:
+        """Build the selection, and leave a snapshot if everything is fresh then."""
+        graph = project.graph
+        selection = select(project, self._request.targets)
+        orders = _orders(project, selection, self._request)
+        selected = set(selection.nodes) if self._request.only else graph.closure(selection.nodes)
+        memory = Memory(self._state)
+        schedule = Schedule(graph, selected, memory.durations_s())
+        reporter = make_reporter(self._id, len(selected))
+        with Processes(self._place.path("tmp")) as processes:
+            observer = Observer(graph, self._digests, memory.made, self._environ, processes)
+            preparer = Preparer(self._place, self._id, observer, self._clock, memory.made)
+            site = Site(
+                graph=graph,
+                store=self._store,
+                memory=memory,
+                claims=Claims(graph, self._store, memory, self._digests, reporter),
+                processes=processes,
+                judge=Judge(graph, observer, memory, lambda node: self._store.parts(node)[1]),
+                preparer=preparer,
+                evaluator=Evaluator(graph, self._id, observer),
+                reporter=reporter,
+            )
+            foreman = Foreman(site, schedule, self._capacity(project), orders)
+            foreman.run()
+        preparer.close()
+        self._digests.settle()
+        self._store.commit(Batch(stamps=self._digests.take_changed()))
+        if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
+            self._seal(project, selected, (observer, memory, self._clock))
+        if foreman.ran:
+            empty_trash(self._place, time.time())
+        missed = _missed(project, selection, schedule)
+        return _summary(self._id, schedule, foreman, missed, time.monotonic() - began_s)
+
+    def _capacity(self, project: Project) -> Capacity:
+        jobs = self._request.jobs or (project.profile.jobs if project.profile else None)
+        return Capacity(jobs or self._request.cpus, project.declarations.pools)
+
+    def _seal(self, project: Project, selected: set[str], found: tuple[Observer, Memory, Clock]) -> None:
+        # What another build changed since we looked is not what we found fresh.
+        if self._store.data_version() == self._version:
+            targets = self._request.targets
+            self._store.if_alone(lambda: seal(project, self._place, selected, targets, found))
+
+
+def _orders(project: Project, selection: Selection, request: BuildRequest) -> Orders:
+    graph = project.graph
+    forced = graph.closure(selection.nodes) if request.force_all else selection.nodes if request.force else ()
+    keep_going = request.keep_going or bool(project.profile and project.profile.keep_going)
+    if request.args is None:
+        return Orders(frozenset(forced), keep_going)
+    if len(selection.tasks) != 1 or len(selection.nodes) != 1:
+        raise UsageError("arguments after -- go to one named task, and to one node of it")
+    node = graph.nodes[selection.nodes[0]]
+    if not node.takes_args:
+        hint = "write {{ args }} where they belong in its cmd"
+        raise UsageError(f"the command of {node.id} takes no arguments", hint=hint)
+    return Orders(frozenset(forced), keep_going, request.args, node.id)
+
+
+def _missed(project: Project, selection: Selection, schedule: Schedule) -> tuple[tuple[str, str], ...]:
+    """The milestones asked for that are not reached, each with the first node that stands in the way."""
+    endings = schedule.endings
+    return tuple(
+        (name, node)
+        for name in selection.milestones
+        for node in [next((one for one in project.graph.goal(name) if endings.get(one, "ok") != "ok"), "")]
+        if node
+    )
+
+
+def _summary(
+    run_id: str, schedule: Schedule, foreman: Foreman, missed: tuple[tuple[str, str], ...], duration_s: float
+) -> Summary:
+    endings = list(schedule.endings.values())
+    counts = {
+        "ran": foreman.ran,
+        "fresh": endings.count("ok") - foreman.ran_well,
+        "failed": endings.count("failed"),
+        "advisory": endings.count("advisory"),
+        "skipped": endings.count("unmet") + endings.count("unmet-advisory"),
+        "stopped": endings.count("stopped"),
+    }
+    failed = tuple(name for name, ending in schedule.endings.items() if ending == "failed")
+    code = 128 + foreman.stopped_by if foreman.stopped_by else 1 if failed else 0
+    return Summary(run_id, code, counts, duration_s, failed, missed)

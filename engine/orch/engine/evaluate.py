@@ -1,0 +1,166 @@
+"""After an attempt: whether it counts, and what is recorded of it (design F6, F7, X1).
+
+Knows nothing of scheduling, claims and of how it was started.
+"""
+
+from __future__ import annotations
+
+import os
+from posixpath import join, normpath, relpath
+
+from orch.cache.key import key_of
+from orch.cache.record import Finished, Record, packed
+from orch.cache.stamp import stamp_of
+from orch.engine.attempt import Failure, from_cwd
+from orch.engine.outputs import find_outputs
+from orch.rules.depfile import parse
+from orch.rules.listing import Listing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orch.engine.attempt import Started
+    from orch.engine.observe import Observer
+    from orch.graph.build_graph import BuildGraph
+    from orch.graph.task import Node
+    from orch.rules.child import Exit
+
+
+class Evaluator:
+    """Evaluates the attempts of one build."""
+
+    def __init__(self, graph: BuildGraph, run_id: str, observer: Observer) -> None:
+        self._graph = graph
+        self._run_id = run_id
+        self._observer = observer
+        self._digests = observer.digests
+
+    def evaluate(self, started: Started, ended: Exit) -> tuple[Finished, Failure | None]:
+        """What the attempt is recorded as, and why it does not count (None = it does)."""
+        node = started.node
+        listing = Listing(os.getcwd())
+        found = find_outputs(node, listing)
+        failure = _by_itself(ended)
+        if failure is None and found.missing:
+            several = f" and {len(found.missing) - 1} more" if len(found.missing) > 1 else ""
+            failure = Failure(f"it ended well but did not make {found.missing[0]}{several}")
+        failure = failure or self._changed_inputs(started, found.paths)
+        discovered, reason = self._discover(started, found.paths)
+        failure = failure or reason
+        outputs: list[tuple[str, str]] = []
+        for path in found.paths:
+            try:
+                self._digests.refresh(path)
+                outputs.append((path, self._digests.of(path)))
+            except OSError as error:
+                failure = failure or Failure(f"its output {path} cannot be read: {error.strerror}")
+        inputs = started.assessment.inputs
+        fixed = [part for part in started.assessment.parts if not part[0].startswith("discovered:")]
+        new = [path for path in discovered if path not in inputs]
+        parts = (*fixed, *((f"discovered:{path}", self._digests.of(path, as_input=True)) for path in new))
+        record = Record(
+            node=node.id,
+            status="failed" if failure else "ok",
+            key=key_of(parts),
+            run=self._run_id,
+            log=relpath(ended.log_path) if ended.log_path else "",
+            started_ns=started.started_ns,
+            duration_s=ended.duration_s,
+            code=ended.code or (1 if failure else 0),
+            good_run="" if failure else self._run_id,
+            discovery=packed(new),
+        )
+        return Finished(record, parts, tuple(outputs)), failure
+
+    def _changed_inputs(self, started: Started, outputs: Sequence[str]) -> Failure | None:
+        """F6: an attempt does not count if what it was judged by changed while it ran."""
+        before = dict(started.assessment.parts)
+        for path in started.assessment.inputs:
+            if path in outputs:
+                continue
+            self._digests.refresh(path)
+            if self._digests.of(path, as_input=True) != before[f"input:{path}"]:
+                return _changed(path, started)
+        return None
+
+    def _discover(self, started: Started, outputs: Sequence[str]) -> tuple[tuple[str, ...], Failure | None]:
+        """The discovered inputs, and why they forbid the attempt to count."""
+        node = started.node
+        texts: list[str] = []
+        for path in filter(None, (node.depfile, started.depfile)):
+            try:
+                texts += _read_depfile(path)
+            except FileNotFoundError:
+                if path == node.depfile:
+                    return (), Failure(f"it ended well but did not write its depfile {path}")
+            except (OSError, ValueError) as error:
+                return (), Failure(f"its depfile {from_cwd('.', path)} cannot be read: {error}")
+        known = {*outputs, *started.assessment.inputs}
+        found = dict.fromkeys(_below_root(node.cwd, text) for text in texts)
+        discovered = tuple(path for path in found if path not in known and not os.path.isdir(path))
+        for path in discovered:
+            failure = self._undeclared_edge(node, path) or self._changed_discovery(started, path)
+            if failure:
+                return discovered, failure
+        return discovered, None
+
+    def _undeclared_edge(self, node: Node, path: str) -> Failure | None:
+        owner = self._graph.owners.get(path) or self._graph.tree_over(path)
+        if not owner or owner == node.id or owner in self._graph.before[node.id]:
+            return None
+        if owner in self._graph.closure(self._graph.before[node.id]):
+            return None
+        task = self._graph.nodes[owner].task
+        return Failure(
+            f"it read {path}, which {owner} makes, but nothing says that {owner} comes first",
+            f'add needs = ["{task}"] to {node.task}',
+        )
+
+    def _changed_discovery(self, started: Started, path: str) -> Failure | None:
+        """A discovered input counts as unchanged if its stamp from before still holds, or it is older."""
+        now = stamp_of(path)
+        known = self._digests.witness(path)
+        if now is None or (known is not None and known.stamp == now):
+            return None
+        if max(now.mtime_ns, now.ctime_ns) < started.started_ns:
+            self._digests.refresh(path)
+            return None
+        before = known.digest if known else None
+        self._digests.refresh(path)
+        return None if before is not None and self._digests.of(path) == before else _changed(path, started)
+
+
+def _changed(path: str, started: Started) -> Failure:
+    stamp = stamp_of(path)
+    hint = "build again"
+    if stamp and stamp.mtime_ns >= started.started_ns:
+        hint = f"build again; if the task itself writes {path}, it is no input of it (see `modifies`)"
+    return Failure(f"its input {path} changed while it ran, so the result does not count", hint)
+
+
+def _by_itself(ended: Exit) -> Failure | None:
+    """Why the end of the process alone makes the attempt a failure."""
+    if ended.timed_out:
+        return Failure(f"it ran longer than its timeout ({ended.duration_s:.1f} s) and was ended")
+    if ended.failure:
+        return Failure(ended.failure)
+    if ended.killed or ended.signal:
+        return Failure(f"it was ended by signal {ended.signal or ended.code - 128}")
+    return Failure(f"exit code {ended.code}") if ended.code else None
+
+
+def _read_depfile(path: str) -> list[str]:
+    with open(path, "rb") as file:
+        data = file.read()
+    os.unlink(path)
+    return parse(data) if data.strip() else []
+
+
+def _below_root(cwd: str, path: str) -> str:
+    """A path that a process in `cwd` named, relative to the root if it lies inside."""
+    full = normpath(join(cwd, path))
+    if full.startswith("/"):
+        root = os.getcwd()
+        return relpath(full, root) if full.startswith(root + "/") else full
+    return full

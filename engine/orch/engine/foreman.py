@@ -1,0 +1,266 @@
+"""The build loop: judges what is ready, claims and starts what is stale, records what ended.
+
+Knows nothing of command lines and of how things look on a console. Single-threaded: only processes
+run in parallel. Rules: design X1 to X6, C1.
+"""
+
+from __future__ import annotations
+
+import time
+
+from orch.cache.claim import Leader
+from orch.cache.verdict import Reason
+from orch.engine.attempt import Failure, Refused
+from orch.engine.claims import ASK_AGAIN_S
+from orch.engine.observe import FactError
+from orch.engine.reporter import Result
+from orch.graph.value import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Collection, Sequence
+
+    from orch.cache.store import Store
+    from orch.engine.attempt import Started
+    from orch.engine.claims import Claims
+    from orch.engine.evaluate import Evaluator
+    from orch.engine.judge import Assessment, Judge
+    from orch.engine.memory import Memory
+    from orch.engine.prepare import Preparer
+    from orch.engine.reporter import Reporter
+    from orch.graph.build_graph import BuildGraph
+    from orch.graph.schedule import Capacity, Ending, Schedule
+    from orch.graph.task import Node
+    from orch.rules.child import Exit
+    from orch.rules.process import Processes
+else:
+    import _signal as signal  # without the 4 ms of its Python part
+
+_LEADERS_S = 0.2  # a task that lives so long is worth telling others about
+_LIVE_S = 0.1  # between two looks at the output of the only running node
+_STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
+
+
+class Orders(NamedTuple):
+    """What the command line asks of the loop."""
+
+    forced: Collection[str] = ()
+    keep_going: bool = False
+    args: Sequence[str] = ()
+    args_for: str = ""  # the node that gets them
+
+
+class Site(NamedTuple):
+    """All that the loop works with."""
+
+    graph: BuildGraph
+    store: Store
+    memory: Memory
+    claims: Claims
+    processes: Processes
+    judge: Judge
+    preparer: Preparer
+    evaluator: Evaluator
+    reporter: Reporter
+
+
+class Foreman:
+    """Drives one schedule to its end."""
+
+    def __init__(self, site: Site, schedule: Schedule, capacity: Capacity, orders: Orders) -> None:
+        self._site = site
+        self._schedule = schedule
+        self._capacity = capacity
+        self._orders = orders
+        self._assessed: dict[str, tuple[Assessment, int]] = {}  # with the state's version when it was made
+        self._started: dict[str, Started] = {}
+        self._again: dict[str, float] = {}  # failed tries and when (monotonic) to try again
+        self._is_stopping = False  # nothing more is to begin
+        self.stopped_by = 0  # the signal that ended this build, 0 = none
+        self.ran = 0  # nodes whose command was started, and of these the ones that ended well
+        self.ran_well = 0
+
+    def run(self) -> None:
+        """Work until every node has ended. Raises StateError; the processes are ended by who made them."""
+        while True:
+            self._judge_ready()
+            self._start_runnable()
+            if self._schedule.is_done:
+                break
+            if not self._schedule.has_ready:
+                self._wait()
+        self._site.claims.commit()
+
+    # -- judging ---------------------------------------------------------------------------------
+
+    def _judge_ready(self) -> None:
+        while (name := self._schedule.next_ready()) is not None:
+            assessment = self._assess(name)
+            if isinstance(assessment, Failure):
+                self._end(Result(name, self._failed(name), failure=assessment))
+            elif assessment.reasons:
+                self._assessed[name] = assessment, self._site.store.data_version()
+                self._schedule.runnable(name)
+            else:
+                self._fresh(name)
+
+    def _assess(self, name: str) -> Assessment | Failure:
+        try:
+            assessment = self._site.judge.assess(self._site.graph.nodes[name])
+        except FactError as error:
+            return Failure(str(error))
+        except OSError as error:
+            return Failure(f"{error.filename} cannot be read: {error.strerror}")
+        extra = [Reason("forced")] if name in self._orders.forced else []
+        extra += [Reason("args")] if name == self._orders.args_for else []
+        return assessment._replace(reasons=(*assessment.reasons, *extra))
+
+    def _fresh(self, name: str) -> None:
+        self._schedule.end(name, "ok")
+        self._site.reporter.fresh(name)
+
+    # -- starting --------------------------------------------------------------------------------
+
+    def _start_runnable(self) -> None:
+        now_s = time.monotonic()
+        for name in [name for name, due_s in self._again.items() if due_s <= now_s]:
+            del self._again[name]
+            failed = self._started.pop(name)
+            self._start(failed.node, failed.number + 1)
+        for name in self._site.claims.to_ask_again():
+            self._schedule.runnable(name)
+        wanted: dict[str, Assessment] = {}
+        while (runnable := self._schedule.next_runnable(self._capacity)) is not None:
+            wanted[runnable] = self._assessed[runnable][0]
+        if not wanted and not self._site.claims.has_news:
+            return
+        granted = self._site.claims.commit(wanted)
+        for name in wanted:
+            if name not in granted:
+                self._capacity.give_back(self._site.graph.nodes[name].limits)
+            elif self._is_still_stale(name):
+                self._start(self._site.graph.nodes[name], 1)
+
+    def _is_still_stale(self, name: str) -> bool:
+        """The key is judged again after the claim if another build changed the state since."""
+        assessment, version = self._assessed[name]
+        now = self._site.store.data_version()
+        if now == version:
+            return True
+        self._site.memory.reload(name, self._site.store)
+        outputs = self._site.memory.made.get(name, ())
+        self._site.judge.digests.refresh(*assessment.inputs, *assessment.discovered, *outputs)
+        again = self._assess(name)
+        if not isinstance(again, Failure) and again.reasons:
+            self._assessed[name] = again, now
+            return True
+        self._site.claims.withdrawn(name)
+        self._capacity.give_back(self._site.graph.nodes[name].limits)
+        if isinstance(again, Failure):
+            self._end(Result(name, self._failed(name), failure=again))
+        else:
+            self._fresh(name)
+        return False
+
+    def _start(self, node: Node, number: int) -> None:
+        assessment = self._assessed[node.id][0]
+        args = self._orders.args if node.id == self._orders.args_for else ()
+        try:
+            started, job, moved = self._site.preparer.prepare(node, assessment, number, args)
+        except (Refused, OSError) as error:
+            sentence = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            self._site.claims.interrupted(node.id)
+            self._capacity.give_back(node.limits)
+            self._end(Result(node.id, self._failed(node.id), failure=Failure(sentence)))
+            return
+        for sentence in moved:
+            self._site.reporter.note(sentence)
+        self._started[node.id] = started
+        self._site.reporter.started(node.id, assessment.reasons, job)
+        self._site.processes.start(job)
+        child = self._site.processes.running.get(node.id)
+        if child is not None:
+            self._site.claims.led_by(Leader(node.id, child.pid, child.start_time, job.log_path))
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        site = self._site
+        live = site.reporter.live_node(list(site.processes.running))
+        limits_s = [_LIVE_S] if live else []
+        limits_s += [ASK_AGAIN_S] if site.claims.held else []
+        limits_s += [_LEADERS_S] if site.claims.has_leaders else []
+        limits_s += [max(0.0, due_s - time.monotonic()) for due_s in self._again.values()]
+        events = site.processes.wait(min(limits_s, default=None))
+        for ended in events.exits:
+            self._ended(ended)
+        for number in events.signals:
+            if number in _STOPS:
+                self._stop(number)
+        if live in site.processes.running:
+            site.reporter.live(live, site.processes.read_new(live))
+        if not events.exits and site.claims.has_leaders:
+            site.claims.commit()
+        if site.reporter.is_closed and not self.stopped_by:
+            self._stop(signal.SIGPIPE)
+
+    def _stop(self, number: int) -> None:
+        """First ask, then kill (X2)."""
+        if self.stopped_by:
+            self._site.processes.kill_all()
+            return
+        self.stopped_by = number
+        self._stop_starting()
+        self._site.reporter.stopping(number)
+        self._site.processes.interrupt(signal.SIGTERM if number == signal.SIGPIPE else number)
+
+    def _stop_starting(self) -> None:
+        """Let what runs end, begin nothing more."""
+        self._is_stopping = True
+        for name in self._again:
+            self._site.claims.interrupted(name)
+        self._again.clear()
+        self._site.claims.held.clear()
+        self._schedule.stop(set(self._site.processes.running))
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def _ended(self, ended: Exit) -> None:
+        started = self._started[ended.node]
+        node = started.node
+        if self.stopped_by and (ended.killed or ended.code):
+            self._site.preparer.remove_leftovers(started)
+            self._site.claims.interrupted(node.id)
+            self._finish(Result(node.id, "stopped", ended, tries=started.number))
+            return
+        attempt, failure = self._site.evaluator.evaluate(started, ended)
+        if failure and started.number <= node.limits.retries and not self._is_stopping:
+            self._again[node.id] = time.monotonic() + node.limits.retry_delay_s
+            self._site.reporter.retrying(Result(node.id, "failed", ended, failure, started.number))
+            self._site.memory.made[node.id] = dict(attempt.outputs)
+            return
+        if node.id != self._orders.args_for:
+            self._site.claims.finished(attempt)
+        elif node.outputs:
+            self._site.claims.interrupted(node.id)  # what it made with other arguments does not count
+        else:
+            self._site.claims.withdrawn(node.id)
+        ending: Ending = self._failed(node.id) if failure else "ok"
+        self._finish(Result(node.id, ending, ended, failure, started.number))
+
+    def _finish(self, result: Result) -> None:
+        self._started.pop(result.node)
+        self.ran += 1
+        self.ran_well += result.ending == "ok"
+        self._capacity.give_back(self._site.graph.nodes[result.node].limits)
+        self._end(result)
+
+    def _end(self, result: Result) -> None:
+        unmet = self._schedule.end(result.node, result.ending)
+        self._site.reporter.ended(result._replace(unmet=tuple(unmet)))
+        if result.ending == "failed" and not self._orders.keep_going:
+            self._stop_starting()
+
+    def _failed(self, name: str) -> Ending:
+        return "advisory" if self._site.graph.nodes[name].allow_failure else "failed"

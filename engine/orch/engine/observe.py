@@ -1,0 +1,168 @@
+"""What the key of a node is made of right now: the meeting of its declaration with files and environment.
+
+Knows nothing of records and verdicts.
+"""
+
+from __future__ import annotations
+
+import os
+
+from orch.cache.digest import MISSING, combine
+from orch.cache.key import named
+from orch.graph.value import NamedTuple
+from orch.rules.capture import capture
+from orch.rules.connect import members
+from orch.rules.environment import UNSET, child_environment, key_parts
+from orch.rules.search import find_program
+from orch.rules.template import text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from orch.cache.witness import Digests
+    from orch.graph.build_graph import BuildGraph
+    from orch.graph.task import Node
+    from orch.rules.process import Processes
+
+FORMAT = "1"  # of the key: another one makes every node stale
+_FACT_TIMEOUT_S = 60.0
+_FACT_BYTES = 1 << 20
+_SHOWN_FACT = 200  # characters; a longer fact is in the key by its digest
+
+
+class FactError(Exception):
+    """A command of `cmd_inputs` failed, so the node cannot be judged."""
+
+
+class Tool(NamedTuple):
+    """Where a tool was found, and what must stay absent for it to be found there again."""
+
+    path: str
+    tried: tuple[str, ...]
+
+
+class Observer:
+    """Observes the nodes of one graph during one command.
+
+    `made` holds the recorded outputs of each node, path -> digest, and is kept up to date by its owner.
+    """
+
+    def __init__(
+        self,
+        graph: BuildGraph,
+        digests: Digests,
+        made: Mapping[str, Mapping[str, str]],
+        caller: Mapping[str, str],
+        processes: Processes | None = None,
+    ) -> None:
+        """`processes` runs facts; without it no node with facts may be asked for."""
+        self._graph = graph
+        self.digests = digests
+        self._made = made
+        self.caller = caller
+        self._processes = processes
+        self._facts: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
+        self.tools: dict[tuple[str, str | None, str], Tool | None] = {}
+        self._fixed: dict[str, list[tuple[str, str]]] = {}
+
+    def inputs(self, node: Node) -> dict[str, str]:
+        """The input files of a node that its key names, with the ids of their owners ("" = a source)."""
+        found: dict[str, str] = {}
+        for item in self._graph.inputs[node.id]:
+            if item.kind == "file":
+                found[item.path] = item.owner
+            else:
+                made = list(self._made.get(item.owner, ()))
+                found.update(dict.fromkeys(members(self._graph, node.id, item, made), item.owner))
+        if not node.depfile:  # with one, discovery decides which of the needed outputs count
+            for need in node.needs:
+                for path in self._made.get(need, ()):
+                    found.setdefault(path, need)
+        return found
+
+    def words(self, node: Node) -> list[str]:
+        """What `{{ inputs }}` stands for, relative to the root; a `dir/` output of another node is one word."""
+        found: dict[str, None] = {}
+        for item in self._graph.inputs[node.id]:
+            if item.kind == "members":
+                made = [path for path, digest in self._made.get(item.owner, {}).items() if digest != "d:"]
+                found.update(dict.fromkeys(members(self._graph, node.id, item, made)))
+            elif not item.optional or os.path.lexists(item.path):
+                found[item.path] = None
+        return list(found)
+
+    def parts(self, node: Node, inputs: Iterable[str], discovered: Iterable[str]) -> list[tuple[str, str]]:
+        """The named parts of the key, as things are now; raises FactError, OSError for unreadable inputs."""
+        fixed = self._fixed.get(node.id)
+        if fixed is None:
+            fixed = self._fixed[node.id] = [
+                *self._declared(node),
+                *self._tool_parts(node),
+                *self._fact_parts(node),
+            ]
+        of = self.digests.of
+        declared = dict.fromkeys(inputs)
+        return [
+            *fixed,
+            *named("input", ((path, of(path, as_input=True)) for path in declared)),
+            *named(
+                "discovered", ((path, of(path, as_input=True)) for path in discovered if path not in declared)
+            ),
+        ]
+
+    def environment(self, node: Node, extra: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the node's process."""
+        return child_environment(node.environment, self.caller, extra)
+
+    def _declared(self, node: Node) -> list[tuple[str, str]]:
+        command = node.command
+        words = [text(word) for word in command.words]
+        env = [part for part in key_parts(node.environment, self.caller) if part[1] != UNSET]
+        outputs = [
+            ("!" if one.negated else "") + one.path + ("/" if one.kind == "tree" else "")
+            for one in node.outputs or ()
+        ]
+        return [
+            ("format", FORMAT),
+            ("command", words[0] if command.shell else "\n".join(words)),
+            ("shell", " ".join(command.shell)),
+            ("cwd", node.cwd),
+            *env,
+            ("outputs", "\n".join(outputs)),
+            *([("depfile", node.depfile)] if node.depfile else []),
+        ]
+
+    def _tool_parts(self, node: Node) -> list[tuple[str, str]]:
+        if not node.tools:
+            return []
+        path_variable = self.environment(node, {}).get("PATH")
+        return [(f"tool:{name}", self._tool(name, path_variable, node.cwd)) for name in node.tools]
+
+    def _tool(self, name: str, path_variable: str | None, cwd: str) -> str:
+        place = os.path.abspath(cwd)
+        asked = (name, path_variable, place)
+        if asked not in self.tools:
+            found = find_program(name, path_variable, place)
+            self.tools[asked] = Tool(found.path, found.tried) if found else None
+        tool = self.tools[asked]
+        if tool is None:
+            return MISSING
+        return f"{tool.path} {self.digests.of(os.path.realpath(tool.path))}"
+
+    def _fact_parts(self, node: Node) -> list[tuple[str, str]]:
+        return [(f"fact:{command}", self._fact(node, command)) for command in node.facts]
+
+    def _fact(self, node: Node, command: str) -> str:
+        env = self.environment(node, {})
+        asked = (command, node.cwd, tuple(sorted(env.items())))
+        if asked not in self._facts:
+            shell = node.command.shell or ("sh", "-eu", "-c")
+            assert self._processes is not None
+            got = capture(self._processes, (*shell, command), node.cwd, env, _FACT_TIMEOUT_S, _FACT_BYTES)
+            if got.failure:
+                raise FactError(f"`{command}` of cmd_inputs failed: {got.failure}")
+            answer = os.fsdecode(got.output).rstrip("\n")
+            short = len(answer) <= _SHOWN_FACT and "\0" not in answer
+            self._facts[asked] = answer if short else "sha256 " + combine([answer])
+        return self._facts[asked]

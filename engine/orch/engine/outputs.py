@@ -1,0 +1,53 @@
+"""The files behind a node's `outputs`, as they are on disk. Knows nothing of records and digests."""
+
+from __future__ import annotations
+
+import os
+
+from orch.graph.value import NamedTuple
+from orch.rules.patterns import covers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orch.graph.task import Node, Pattern
+    from orch.rules.listing import Listing
+
+
+class Found(NamedTuple):
+    """What there is, folders of `dir/` outputs included, and which declared outputs there are not."""
+
+    paths: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def find_outputs(node: Node, listing: Listing) -> Found:
+    """Look for every output; `listing` must be younger than the last change to be seen."""
+    paths: dict[str, None] = {}
+    missing: list[str] = []
+    negated = [pattern for pattern in node.outputs or () if pattern.negated]
+    for pattern in node.outputs or ():
+        if pattern.negated:
+            continue
+        found = _behind(pattern, listing)
+        kept = [path for path in found if not any(covers(one, path) for one in negated)]
+        paths.update(dict.fromkeys(kept))
+        if not kept and not pattern.optional:
+            missing.append(pattern.path + ("/" if pattern.kind == "tree" else ""))
+    return Found(tuple(paths), tuple(missing))
+
+
+def has_open_outputs(node: Node) -> bool:
+    """Whether only a look at the disk tells how many outputs there are."""
+    return any(pattern.kind != "file" or pattern.optional for pattern in node.outputs or ())
+
+
+def _behind(pattern: Pattern, listing: Listing) -> list[str]:
+    if pattern.kind == "glob":
+        return listing.match(pattern.path, obey_ignore=False)
+    if not os.path.lexists(pattern.path):
+        return []
+    if pattern.kind == "tree":
+        if os.path.islink(pattern.path) or not os.path.isdir(pattern.path):
+            return []
+        return [pattern.path, *(path for path, _ in listing.tree(pattern.path))]
+    return [pattern.path]

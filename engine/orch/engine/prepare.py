@@ -1,0 +1,147 @@
+"""Before an attempt: clears the way, makes the folders, and says what to start (design X1, X2).
+
+Knows nothing of scheduling, claims and of what counts as success.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from posixpath import dirname
+
+from orch.cache.digest import FOLDER, combine
+from orch.cache.trash import remove_output, to_trash
+from orch.engine.attempt import Refused, Started, from_cwd, remove_quietly
+from orch.engine.outputs import find_outputs
+from orch.rules.child import Job
+from orch.rules.environment import secret_values
+from orch.rules.listing import Listing
+from orch.rules.template import TemplateError, fill
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orch.cache.place import Place
+    from orch.cache.stamp import Clock
+    from orch.engine.judge import Assessment
+    from orch.engine.observe import Observer
+    from orch.graph.task import Node
+
+
+class Preparer:
+    """Prepares the attempts of one build; `made` are the recorded outputs by node, path -> digest."""
+
+    def __init__(
+        self,
+        place: Place,
+        run_id: str,
+        observer: Observer,
+        clock: Clock,
+        made: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self._place = place
+        self._run_id = run_id
+        self._observer = observer
+        self._digests = observer.digests
+        self._clock = clock
+        self._made = made
+        self._argument_files: list[str] = []
+
+    def prepare(
+        self, node: Node, assessment: Assessment, number: int, args: Sequence[str]
+    ) -> tuple[Started, Job, list[str]]:
+        """Clear the way: the attempt, its job, and the paths (old, new) moved to the trash, as sentences.
+
+        Raises Refused, StateError, OSError.
+        """
+        moved = self._clear(node) if not node.incremental else []
+        for pattern in node.outputs or ():
+            if not pattern.negated and pattern.kind != "glob" and dirname(pattern.path):
+                os.makedirs(dirname(pattern.path), exist_ok=True)
+        if node.depfile:
+            if os.path.lexists(node.depfile):
+                to_trash(self._place, self._run_id, node.depfile)
+            os.makedirs(dirname(node.depfile) or ".", exist_ok=True)
+        depfile = self._place.path("tmp", f"{os.urandom(8).hex()}.d")
+        started = Started(node, assessment, self._clock.now_ns(), depfile, number)
+        return started, self._job(started, args), moved
+
+    def remove_leftovers(self, started: Started) -> None:
+        """Take away what an interrupted attempt wrote at its output paths: it is its own (X1)."""
+        node = started.node
+        if not node.incremental:
+            for path in reversed(find_outputs(node, Listing(os.getcwd())).paths):
+                remove_quietly(path)
+        for path in filter(None, (node.depfile, started.depfile)):
+            remove_quietly(path)
+
+    def close(self) -> None:
+        """Remove the argument files."""
+        for path in self._argument_files:
+            remove_quietly(path)
+
+    def _clear(self, node: Node) -> list[str]:
+        made = self._made.get(node.id, {})
+        found = find_outputs(node, Listing(os.getcwd())).paths
+        if not made and not found:
+            return []
+        own = os.path.realpath(sys.prefix) + "/"
+        moved: list[str] = []
+        for path in sorted({*made, *found}, key=os.fsencode, reverse=True):
+            if own.startswith(os.path.realpath(path) + "/"):
+                raise Refused(f"its output {path} holds the Python that orch runs in")
+            recorded = made.get(path, FOLDER if os.path.isdir(path) and not os.path.islink(path) else "")
+            if not remove_output(self._place.root, path, recorded, self._digests):
+                moved.append(
+                    f"{path} was not as orch left it; it was moved to {to_trash(self._place, self._run_id, path)}"
+                )
+                self._digests.refresh(path)
+        return moved
+
+    def _job(self, started: Started, args: Sequence[str]) -> Job:
+        node = started.node
+        observer = self._observer
+        own = {"ORCH_RUN_ID": self._run_id, "ORCH_DEPFILE": started.depfile}
+        env = observer.environment(node, own)
+        secrets = secret_values(node.environment, observer.caller)
+        if secrets.refused:
+            raise Refused(
+                f"the secret {secrets.refused[0]} is shorter than 6 characters and cannot be masked in logs"
+            )
+        outputs = [one.path for one in node.outputs or () if not one.negated and one.kind != "glob"]
+        slots = {
+            "inputs": [from_cwd(node.cwd, path) for path in observer.words(node)],
+            "outputs": [from_cwd(node.cwd, path) for path in outputs],
+            "depfile": [from_cwd(node.cwd, node.depfile) if node.depfile else started.depfile],
+            "args": list(args),
+        }
+        try:
+            argv = fill(node.command, slots, self._argument_file)
+        except TemplateError as error:
+            raise Refused(str(error)) from error
+        return Job(
+            node=node.id,
+            argv=tuple(argv),
+            cwd=node.cwd,
+            env=env,
+            log_path=self._log_path(node, started.number),
+            timeout_s=node.limits.timeout_s,
+            grace_s=node.limits.grace_s,
+            secrets=secrets.values,
+            interactive=node.limits.interactive,
+        )
+
+    def _argument_file(self, name: str, items: Sequence[str]) -> str:
+        path = self._place.path("tmp", f"{name}-{os.urandom(8).hex()}.args")
+        with open(path, "xb") as file:
+            file.write(b"".join(os.fsencode(item) + b"\n" for item in items))
+        self._argument_files.append(path)
+        return path
+
+    def _log_path(self, node: Node, number: int) -> str:
+        name = "".join(letter if letter.isalnum() or letter in "._=,@-" else "~" for letter in node.id)
+        if name != node.id or len(name.encode()) > 180:
+            name = f"{name.encode()[:180].decode(errors='ignore')}-{combine([node.id])[:8]}"
+        suffix = f".{number}" if number > 1 else ""
+        return self._place.path("runs", self._run_id, "logs", f"{name}{suffix}.log")

@@ -1,0 +1,216 @@
+"""Writes the snapshot after a build that left everything fresh, if every part of it can still be vouched for.
+
+Knows nothing of how a snapshot is checked. Any doubt means: write none; the next build takes the full
+path and tries again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from orch.cache import proof, snapshot
+from orch.cache.digest import FOLDER, MISSING
+from orch.cache.links import links_on
+from orch.cache.stamp import of_stat
+from orch.engine.outputs import find_outputs, has_open_outputs
+from orch.rules.environment import BASE_KEYED
+from orch.rules.listing import Listing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from orch.cache.place import Place
+    from orch.cache.stamp import Clock, Stamp
+    from orch.engine.memory import Memory
+    from orch.engine.observe import Observer
+    from orch.engine.project import Project
+
+_MOST = 64  # snapshots kept, one for each list of targets
+
+
+class _Doubt(Exception):
+    """Something cannot be vouched for."""
+
+
+def seal(
+    project: Project,
+    place: Place,
+    nodes: Collection[str],
+    targets: Sequence[str],
+    found: tuple[Observer, Memory, Clock],
+) -> None:
+    """Write the snapshot for a bare build of `targets`, whose closure `nodes` is fresh."""
+    observer, memory, clock = found
+    stage = _Seal(project, observer, memory, clock)
+    environ = {os.fsencode(name): os.fsencode(value) for name, value in observer.caller.items()}
+    name = proof.name_of(
+        proof.words_for(os.fsencode(project.here), [os.fsencode(one) for one in targets], environ)
+    )
+    try:
+        stage.add(nodes)
+        key = int.from_bytes(place.register.secret()[:8], "little")
+        facts = snapshot.Facts(
+            identity=proof.identity(os.fsencode(project.root)),
+            boot=proof.boot_id(),
+            written_ns=time.time_ns(),
+            values=stage.values(key, nodes, environ),
+            prefixes=stage.prefixes(nodes),
+            absent=[os.fsencode(path) for path in stage.absent],
+            nodes=len(nodes),
+        )
+        rows = {os.fsencode(path): _row(stamp) for path, stamp in stage.stamps.items()}
+        snapshot.write(place.path("snapshot", name), key, facts, rows)
+    except (_Doubt, OSError):
+        return
+
+
+def disarm(place: Place) -> None:
+    """Remove every snapshot: what they prove is about to change. Raises OSError."""
+    folder = place.path("snapshot")
+    for name in os.listdir(folder):
+        os.unlink(os.path.join(folder, name))
+
+
+class _Seal:
+    def __init__(self, project: Project, observer: Observer, memory: Memory, clock: Clock) -> None:
+        self._project = project
+        self._observer = observer
+        self._memory = memory
+        self._clock = clock
+        self._now_ns = clock.now_ns()
+        self.stamps: dict[str, Stamp] = {}
+        self.absent: dict[str, None] = {}
+
+    def add(self, nodes: Collection[str]) -> None:
+        """Everything that these nodes depend on; raises _Doubt."""
+        graph = self._project.graph
+        for name in nodes:
+            node = graph.nodes[name]
+            if node.always or node.facts:
+                raise _Doubt
+            record = self._memory.records.get(name)
+            for path in self._observer.inputs(node):
+                self._file(path)
+            for path in record.discovered if record else ():
+                self._file(path)
+            for path, digest in self._memory.made.get(name, {}).items():
+                if digest != FOLDER:
+                    self._file(path)
+        self._consulted()
+        self._listed(nodes)
+        for tool in self._observer.tools.values():
+            if tool is None:
+                raise _Doubt
+            self.absent.update(dict.fromkeys(tool.tried))
+            self._linked(tool.path)
+
+    def values(self, key: int, nodes: Collection[str], environ: Mapping[bytes, bytes]) -> dict[bytes, int]:
+        """Keyed hashes of every variable of the caller that is in a key, 0 for one that is unset."""
+        names = {os.fsencode(name) for one in self._patterns(nodes) if "*" not in (name := one)}
+        if any(self._project.graph.nodes[name].tools for name in nodes):
+            names.add(b"PATH")
+        prefixes = self.prefixes(nodes)
+        names |= {name for name in environ if name.startswith(prefixes)}
+        return {name: proof.hashed(key, environ[name]) if name in environ else 0 for name in names}
+
+    def prefixes(self, nodes: Collection[str]) -> tuple[bytes, ...]:
+        """What the name of a variable begins with that would be in a key, were it set."""
+        return tuple(
+            sorted({os.fsencode(one.partition("*")[0]) for one in self._patterns(nodes) if "*" in one})
+        )
+
+    def _patterns(self, nodes: Collection[str]) -> set[str]:
+        found = set(BASE_KEYED)
+        for name in nodes:
+            found.update(self._project.graph.nodes[name].environment.inputs)
+        return found
+
+    def _file(self, path: str) -> None:
+        """A file by the stamp under which its digest was read."""
+        if path in self.stamps or path in self.absent:
+            return
+        digest = self._observer.digests.of(path)
+        if digest == MISSING:
+            self.absent[path] = None
+        elif digest.startswith("l:"):
+            self._linked(path)
+        else:
+            witness = self._observer.digests.witness(path)
+            if witness is None or witness.racy:
+                raise _Doubt
+            self.stamps[path] = witness.stamp
+
+    def _linked(self, path: str) -> None:
+        """All links on the way to what `path` means, and that itself."""
+        links, target = links_on(path)
+        for link in links:
+            self._present(link)
+        target = (
+            os.path.relpath(target, self._project.root)
+            if target.startswith(self._project.root + "/")
+            else target
+        )
+        self._file(target)
+
+    def _present(self, path: str) -> None:
+        """Something by its stamp of now, if that is old enough to testify."""
+        status = os.lstat(path)
+        stamp = of_stat(status)
+        if self._clock.is_racy(stamp, self._now_ns, status.st_dev):
+            raise _Doubt
+        self.stamps[path] = stamp
+
+    def _consulted(self) -> None:
+        """The Orchfiles as they were read, and those that would change which root this is."""
+        for path, text in self._project.consulted:
+            self._present(path)
+            with open(path, "rb") as file:
+                if file.read() != text.encode("utf-8", "surrogateescape"):
+                    raise _Doubt
+        folder = os.path.join(self._project.root, self._project.here)
+        while folder != "/":
+            path = os.path.join(folder, "Orchfile.toml")
+            below = os.path.relpath(path, self._project.root)
+            if below not in self.stamps:
+                if os.path.lexists(path):
+                    self._present(path)
+                else:
+                    self.absent[path] = None
+            folder = os.path.dirname(folder)
+
+    def _listed(self, nodes: Collection[str]) -> None:
+        """Every folder that a pattern was looked up in, after a second look found the same members."""
+        root = self._project.root
+        now_ns = self._clock.now_ns()
+        fresh = Listing(root)
+        for pattern, members in self._project.listing.matched.items():
+            changed = set(fresh.match(pattern)) ^ set(members)
+            if any(not self._is_made(path) for path in changed):
+                raise _Doubt
+        for name in nodes:
+            node = self._project.graph.nodes[name]
+            if has_open_outputs(node) and set(find_outputs(node, fresh).paths) != set(
+                self._memory.made.get(name, ())
+            ):
+                raise _Doubt
+        for path, status in (*fresh.folders.items(), *fresh.rules.items()):
+            if status is None:
+                self.absent[path] = None
+                continue
+            if self._clock.is_racy(of_stat(status), now_ns, status.st_dev):
+                raise _Doubt
+            self.stamps[path] = of_stat(status)
+
+    def _is_made(self, path: str) -> bool:
+        graph = self._project.graph
+        return (
+            path in graph.owners
+            or bool(graph.tree_over(path))
+            or any(path in made for made in self._memory.made.values())
+        )
+
+
+def _row(stamp: Stamp) -> tuple[int, int, int, int]:
+    return stamp.mtime_ns, stamp.ctime_ns, stamp.size, stamp.inode

@@ -1,0 +1,71 @@
+"""What a read-only command sees: the graph, what is recorded, and a judge over both. Changes nothing.
+
+Knows nothing of how answers are printed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from orch.cache.place import place_of
+from orch.cache.stamp import Clock
+from orch.cache.store import Store
+from orch.cache.witness import Digests
+from orch.engine.judge import Judge
+from orch.engine.memory import Memory
+from orch.engine.observe import Observer
+from orch.engine.project import open_project
+from orch.engine.sweep import vanished
+from orch.engine.targets import select
+from orch.graph.value import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orch.cache.stamp import Stamp
+    from orch.cli.args import Options
+    from orch.engine.project import Project
+    from orch.engine.targets import Selection
+
+
+class Survey(NamedTuple):
+    """All that a read-only command needs."""
+
+    project: Project
+    selection: Selection
+    store: Store
+    memory: Memory
+    observer: Observer
+    judge: Judge
+
+
+class _StillClock(Clock):
+    """A clock that touches no file: every stamp that was not recorded as good is worth nothing."""
+
+    def __init__(self) -> None:
+        self.granularity_ns = 0
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def is_racy(self, stamp: Stamp, now_ns: int, device: int) -> bool:
+        return True
+
+
+def take_survey(options: Options, environ: Mapping[str, str]) -> Survey:
+    """Look at the project of the current folder; raises UsageError, OrchfileError, StateError."""
+    start = os.getcwd()
+    project = open_project(start, options.file, options.profile)
+    store = Store.open_read_only(place_of(project.root, environ))
+    state = store.load()
+    gone = vanished(project.graph, state)
+    if gone:
+        os.chdir(start)
+        project = open_project(start, options.file, options.profile, frozenset(gone))
+    memory = Memory(state)
+    digests = Digests(project.root, state.stamps, _StillClock())
+    observer = Observer(project.graph, digests, memory.made, environ)
+    judge = Judge(project.graph, observer, memory, lambda node: store.parts(node)[1])
+    return Survey(project, select(project, options.targets), store, memory, observer, judge)

@@ -1,0 +1,73 @@
+"""What earlier builds left that nobody needs: outputs of nodes that are gone, stale scratch files.
+
+Knows nothing of how nodes are built.
+"""
+
+from __future__ import annotations
+
+import os
+
+from orch.cache.trash import remove_empty_parents, remove_output, to_trash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orch.cache.place import Place
+    from orch.cache.record import State
+    from orch.cache.store import Store
+    from orch.cache.witness import Digests
+    from orch.engine.reporter import Notes
+    from orch.graph.build_graph import BuildGraph
+
+_SCRATCH_AGE_S = 24 * 3600.0
+
+
+def vanished(graph: BuildGraph, state: State) -> dict[str, str]:
+    """Recorded outputs, path -> digest, of nodes that left the Orchfile, unless another node makes them now."""
+    running = {name for name, record in state.records.items() if record.status == "running"}
+    return {
+        path: digest
+        for path, (node, digest) in state.outputs.items()
+        if node not in graph.nodes
+        and node not in running
+        and path not in graph.owners
+        and path not in graph.trees
+        and not graph.tree_over(path)
+    }
+
+
+def remove_vanished(
+    paths: dict[str, str], place: Place, run_id: str, digests: Digests, reporter: Notes
+) -> None:
+    """Remove outputs of nodes that are gone; what was changed since goes to the trash (X1)."""
+    for path in sorted(paths, key=os.fsencode, reverse=True):
+        if remove_output(place.root, path, paths[path], digests):
+            remove_empty_parents(place.root, path)
+        else:
+            reporter.note(
+                f"{path} of a task that is gone was edited; it was moved to {to_trash(place, run_id, path)}"
+            )
+
+
+def forget_vanished(graph: BuildGraph, state: State, store: Store) -> None:
+    """Drop the records of nodes that are gone."""
+    gone = [
+        name
+        for name, record in state.records.items()
+        if name not in graph.nodes and record.status != "running"
+    ]
+    if gone:
+        store.forget(gone)
+
+
+def remove_old_scratch(place: Place, now_s: float) -> None:
+    """Remove what builds that were killed left in `tmp/`."""
+    with os.scandir(place.path("tmp")) as entries:
+        for entry in entries:
+            try:
+                if (
+                    entry.name != "clock"
+                    and now_s - entry.stat(follow_symlinks=False).st_mtime > _SCRATCH_AGE_S
+                ):
+                    os.unlink(entry.path)
+            except OSError:
+                continue  # someone else removed it

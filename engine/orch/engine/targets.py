@@ -1,0 +1,93 @@
+"""What people ask for on the command line, as nodes. Knows nothing of whether these are fresh."""
+
+from __future__ import annotations
+
+from posixpath import join, normpath
+
+from orch.graph.errors import UsageError
+from orch.graph.value import NamedTuple
+from orch.rules.glob import has_wildcard, matcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orch.engine.project import Project
+
+
+class Selection(NamedTuple):
+    """What was asked for: the named nodes, and the milestones among the names."""
+
+    nodes: tuple[str, ...]
+    milestones: tuple[str, ...]
+    tasks: tuple[str, ...]  # names of single tasks, for `-- args`
+
+
+def select(project: Project, texts: Sequence[str]) -> Selection:
+    """The nodes that the targets mean: tasks, milestones, node ids, output paths with a `/`, name globs.
+
+    Without targets: `default`, else every task with outputs that is neither internal, always-run nor
+    interactive. Raises UsageError with the nearest name.
+    """
+    if not texts:
+        default = project.declarations.default
+        if default is None:
+            return Selection(_implicit(project), (), ())
+        return _merge([part for text in default if (part := _named(project, text, "")) is not None])
+    return _merge([_one(project, text) for text in texts])
+
+
+def _merge(parts: list[Selection]) -> Selection:
+    return Selection(
+        tuple(dict.fromkeys(node for part in parts for node in part.nodes)),
+        tuple(dict.fromkeys(name for part in parts for name in part.milestones)),
+        tuple(dict.fromkeys(name for part in parts for name in part.tasks)),
+    )
+
+
+def _implicit(project: Project) -> tuple[str, ...]:
+    return tuple(
+        node.id
+        for node in project.graph.nodes.values()
+        if node.outputs is not None and not (node.internal or node.always or node.limits.interactive)
+    )
+
+
+def _one(project: Project, text: str) -> Selection:
+    found = _named(project, text, project.scope)
+    if found is not None:
+        return found
+    graph = project.graph
+    if "/" in text:
+        path = normpath(join(project.here, text))
+        owner = graph.owners.get(path) or graph.trees.get(path) or graph.tree_over(path)
+        if owner:
+            return Selection((owner,), (), ())
+    if has_wildcard(text):
+        return _globbed(project, text)
+    near = project.names.nearest(text, project.scope) or project.names.nearest(text, "")
+    raise UsageError(
+        f"no task, milestone or output is named {text}",
+        hint=f"did you mean {near}?" if near else "`orch list` shows what there is",
+    )
+
+
+def _named(project: Project, text: str, scope: str) -> Selection | None:
+    names, graph = project.names, project.graph
+    for where in dict.fromkeys((scope, "")):
+        found = names.find(text, where)
+        if found and found[0] in graph.milestones:
+            return Selection(graph.goal(found[0]), found, ())
+        if found or names.is_empty(text, where):
+            return Selection(found, (), tuple(dict.fromkeys(graph.nodes[node].task for node in found)))
+    return None
+
+
+def _globbed(project: Project, text: str) -> Selection:
+    match = matcher(text)
+    graph = project.graph
+    known = [*graph.tasks, *graph.milestones, *graph.nodes]
+    parts = [_named(project, name, "") for name in known if match(name)]
+    if not parts:
+        raise UsageError(f"{text} matches no task, milestone or node", hint="`orch list` shows what there is")
+    return _merge([part for part in parts if part is not None])
