@@ -1,0 +1,182 @@
+"""The command line: which command, its flags and targets. Knows nothing of what they do."""
+
+from __future__ import annotations
+
+import argparse
+
+from orch.graph.errors import UsageError, nearest
+from orch.graph.value import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn
+
+COMMANDS = {
+    "build": "run what is stale, and what that makes stale",
+    "list": "list tasks and milestones",
+    "status": "show which nodes are fresh, stale or pending",
+    "why": "say why a node is stale, or what shows that it is fresh",
+    "log": "print the log of a node's last attempt",
+    "graph": "print the graph as text, dot, mermaid or json",
+    "clean": "remove recorded outputs",
+    "check": "look for mistakes and for what may surprise",
+    "init": "write an Orchfile for what is in this folder",
+    "schema": "print the JSON Schema of Orchfile.toml",
+}
+LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "cache", "audit")
+_LATER_FLAGS = ("--since", "--mode", "--trace", "--wait", "--allow", "--capture", "--run")
+_WITH_VALUE = ("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs")
+
+
+class Options(NamedTuple):
+    """What was asked for, whichever the command."""
+
+    command: str
+    targets: tuple[str, ...] = ()
+    args: tuple[str, ...] | None = None  # what follows `--`
+    folder: str = "."
+    file: str | None = None
+    profile: str = ""
+    jobs: int | None = None
+    keep_going: bool = False
+    dry_run: bool = False
+    only: bool = False
+    force: bool = False
+    force_all: bool = False
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    color: str = "auto"
+    exit_code: bool = False
+    format: str = "text"
+    state: bool = False
+    all: bool = False
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """The options of a command line, flags before or after targets; raises UsageError."""
+    words, args = _split(arguments)
+    command, rest = _command(words)
+    parser = _Parser(prog=f"orch {command}", description=COMMANDS[command], allow_abbrev=False)
+    _common(parser)
+    _ADDERS.get(command, _targets)(parser)
+    for flag in _LATER_FLAGS:
+        parser.add_argument(flag, action=_Later, nargs="?", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument("--staged", action=_Later, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    found = vars(parser.parse_intermixed_args(rest))
+    if args is not None and command != "build":
+        raise UsageError(f"orch {command} takes nothing after --")
+    targets = found.pop("targets", None) or []
+    return Options(command, tuple([targets] if isinstance(targets, str) else targets), args, **found)
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
+    words = list(arguments)
+    if "--" not in words:
+        return words, None
+    at = words.index("--")
+    return words[:at], tuple(words[at + 1 :])
+
+
+def _command(words: list[str]) -> tuple[str, list[str]]:
+    """The first word that is no flag and no flag's value, and the others."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in _WITH_VALUE else 1
+    if at >= len(words):
+        raise UsageError("no command is given", hint="`orch build` builds; `orch --help` lists the commands")
+    command = words[at]
+    if command in LATER:
+        raise UsageError(f"`orch {command}` is not supported in this version yet")
+    if command not in COMMANDS:
+        near = nearest(command, COMMANDS)
+        hint = f"did you mean `orch {near}`?" if near else "`orch --help` lists the commands"
+        raise UsageError(f"there is no command {command}", hint=hint)
+    return command, words[:at] + words[at + 1 :]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"`{self.prog} --help` shows the flags")
+
+
+class _Later(argparse.Action):
+    def __call__(self, parser: object, namespace: object, values: object, flag: str | None = None) -> None:
+        raise UsageError(f"{flag} is not supported in this version yet")
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-C", dest="folder", default=".", metavar="DIR", help="work as if started in DIR")
+    parser.add_argument("-f", "--file", metavar="FILE", help="use this Orchfile; its folder is the root")
+    parser.add_argument("--profile", default="", metavar="NAME", help="use [profiles.NAME]")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+
+
+def _build(parser: argparse.ArgumentParser) -> None:
+    _targets(parser)
+    parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="how many commands run at once")
+    parser.add_argument(
+        "-k", "--keep-going", action="store_true", help="after a failure, build what does not need it"
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would run, run nothing")
+    parser.add_argument("--only", action="store_true", help="build the targets without what they need")
+    parser.add_argument("--force", action="store_true", help="run the targets even if they are fresh")
+    parser.add_argument("--force-all", action="store_true", help="run the targets and all they need")
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    _targets(parser)
+    parser.add_argument("--exit-code", action="store_true", help="exit 1 if anything is stale or pending")
+
+
+def _list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--all", action="store_true", help="internal tasks and single nodes too")
+
+
+def _graph(parser: argparse.ArgumentParser) -> None:
+    _targets(parser)
+    parser.add_argument("--format", choices=("text", "dot", "mermaid", "json"), default="text")
+
+
+def _clean(parser: argparse.ArgumentParser) -> None:
+    _targets(parser)
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would be removed")
+    parser.add_argument("--state", action="store_true", help="remove .orch/ instead, but for its locks")
+
+
+def _one(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", metavar="NODE")
+
+
+def _none(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def _targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="task, milestone, node, output path or name glob"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
+    return int(text)
+
+
+_ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "build": _build,
+    "status": _status,
+    "list": _list,
+    "why": _one,
+    "log": _one,
+    "graph": _graph,
+    "clean": _clean,
+    "check": _none,
+    "init": _none,
+    "schema": _none,
+}

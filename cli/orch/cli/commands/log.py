@@ -1,0 +1,57 @@
+"""`orch log NODE`: what the last attempt of a node printed, in full. Changes nothing."""
+
+from __future__ import annotations
+
+from orch.engine.survey import take_survey
+from orch.graph.errors import StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orch.cli.args import Options
+    from orch.cli.console import Console
+
+_CHUNK = 1 << 20
+
+
+def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
+    """Print the log of each node that the argument means."""
+    survey = take_survey(options, environ)
+    several = len(survey.selection.nodes) > 1
+    documents: list[dict[str, object]] = []
+    for name in survey.selection.nodes:
+        record = survey.memory.records.get(name)
+        if options.json:
+            documents.append(
+                {
+                    "node": name,
+                    "run": record.run if record else None,
+                    "log": (record.log or None) if record else None,
+                }
+            )
+            continue
+        if several:
+            console.err(f"== {name}")
+        if record is None:
+            console.err(f"orch: {name} was never built")
+        elif not record.log:
+            console.err(f"orch: {name} printed nothing in run {record.run}")
+        else:
+            _copy(record.log, console)
+    if options.json:
+        import json
+
+        console.out(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+    return 0
+
+
+def _copy(path: str, console: Console) -> None:
+    try:
+        with open(path, "rb") as file:
+            while data := file.read(_CHUNK):
+                console.out_bytes(data)
+    except OSError as error:
+        raise StateError(
+            "the log cannot be read", [("path", path), ("reason", error.strerror or "")]
+        ) from error

@@ -1,0 +1,96 @@
+"""`orch why NODE`: every part that changed since the last good run, or what was compared if none did.
+
+Runs nothing, changes nothing.
+"""
+
+from __future__ import annotations
+
+from orch.cache.verdict import changed_parts
+from orch.cli.console import shown
+from orch.cli.json_report import reason_json
+from orch.engine.survey import take_survey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orch.cache.key import Parts
+    from orch.cache.verdict import Reason, Verdict
+    from orch.cli.args import Options
+    from orch.cli.console import Console
+    from orch.engine.survey import Survey
+    from orch.graph.task import Node
+
+
+def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
+    """Explain each node that the argument means."""
+    survey = take_survey(options, environ)
+    graph = survey.project.graph
+    verdicts = survey.judge.verdicts(graph.closure(survey.selection.nodes))
+    answers = [_Answer(survey, graph.nodes[name], verdicts[name]) for name in survey.selection.nodes]
+    if options.json:
+        import json
+
+        found = [answer.as_json() for answer in answers]
+        console.out(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+    else:
+        for answer in answers:
+            answer.print(console)
+    return 0
+
+
+class _Answer:
+    def __init__(self, survey: Survey, node: Node, verdict: Verdict) -> None:
+        self._node = node
+        self._verdict = verdict
+        self._record = survey.memory.records.get(node.id)
+        good: Parts = survey.store.parts(node.id)[1] if self._record else ()
+        self._made = survey.memory.made.get(node.id, {})
+        self._parts: Parts = ()
+        if not node.facts:
+            discovered = self._record.discovered if self._record else ()
+            self._parts = survey.observer.parts(node, survey.observer.inputs(node), discovered)
+        self._changes: list[Reason] = changed_parts(good, self._parts) if good and self._parts else []
+
+    def print(self, console: Console) -> None:
+        """Say it to people."""
+        verdict = self._verdict
+        console.out(f"{shown(verdict.node)} is {verdict.state}{self._on()}")
+        said = [reason for reason in verdict.reasons if reason.kind != "part"]
+        for reason in (*said, *(self._changes or [one for one in verdict.reasons if one.kind == "part"])):
+            console.out(f"  {shown(str(reason))}")
+        if self._record and self._record.good_run and self._changes:
+            console.out(f"  (compared with the last good run, {self._record.good_run})")
+        if verdict.state == "fresh" and self._record:
+            console.out(f"  built by run {self._record.run}; compared since then:")
+            for kind, names in self._compared().items():
+                listed = ", ".join(shown(name) for name in names[:6]) + (
+                    f" and {len(names) - 6} more" if len(names) > 6 else ""
+                )
+                console.out(f"  {kind}: {listed}" if any(names) else f"  {kind}")
+
+    def as_json(self) -> dict[str, object]:
+        """The same as a document."""
+        record = self._record
+        return {
+            "node": self._verdict.node,
+            "state": self._verdict.state,
+            "reasons": [reason_json(reason) for reason in self._verdict.reasons],
+            "changes": [reason_json(reason) for reason in self._changes],
+            "waits_for": self._verdict.waits_for or None,
+            "last_run": record.run if record else None,
+            "last_good_run": (record.good_run or None) if record else None,
+            "compared": self._compared(),
+        }
+
+    def _on(self) -> str:
+        return f" on {shown(self._verdict.waits_for)}" if self._verdict.waits_for else ""
+
+    def _compared(self) -> dict[str, list[str]]:
+        """The names of all parts by kind, and the outputs."""
+        found: dict[str, list[str]] = {}
+        for name, _ in self._parts:
+            kind, _, which = name.partition(":")
+            found.setdefault(kind, []).append(which)
+        found["output"] = list(self._made)
+        return {kind: names for kind, names in found.items() if kind not in ("format", "outputs") and names}
