@@ -34,6 +34,8 @@ class Record(NamedTuple):
     code: int = 0  # exit code; 128 + n for a signal
     good_run: str = ""  # the run of the last good attempt
     discovery: bytes = b""  # paths of discovered inputs, packed
+    orchfile: str = "Orchfile.toml"  # the root Orchfile: what another one declares has not vanished
+    tries: int = 1  # more than 1 and good: flaky
 
     @property
     def discovered(self) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from orch.cache.store_file import Database, Row
 
 _SAVE_RECORD = """
-insert into node (id, status, key, run, log, started_ns, duration_s, code, good_run, discovery)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+insert into node
+    (id, status, key, run, log, started_ns, duration_s, code, good_run, discovery, orchfile, tries)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (id) do update set status = excluded.status, key = excluded.key, run = excluded.run,
     log = excluded.log, started_ns = excluded.started_ns, duration_s = excluded.duration_s,
-    code = excluded.code, discovery = excluded.discovery,
+    code = excluded.code, discovery = excluded.discovery, orchfile = excluded.orchfile, tries = excluded.tries,
     good_run = iif(excluded.status = 'ok', excluded.run, good_run)
 """
 _SAVE_GOOD_PARTS = "insert or replace into parts (node, last, good) values (?, ?, null)"
@@ -87,7 +88,7 @@ def save_finished(database: Database, finished: Sequence[Finished]) -> None:
     # Whoever is good now has this run for its last good one; SQL keeps the older one of a failure.
     database.run_many(
         _SAVE_RECORD,
-        [(blob, *item.record[1:8], _good_run(item.record), item.record[9]) for blob, item in pairs],
+        [(blob, *item.record[1:8], _good_run(item.record), *item.record[9:]) for blob, item in pairs],
     )
     for sql, is_good in ((_SAVE_GOOD_PARTS, True), (_SAVE_BAD_PARTS, False)):
         items = [

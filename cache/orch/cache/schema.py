@@ -16,7 +16,8 @@ TABLES = """
 create table node (
     id blob primary key, status text not null, key text not null default '', run text not null default '',
     log text not null default '', started_ns integer not null default 0, duration_s real not null default 0,
-    code integer not null default 0, good_run text not null default '', discovery blob not null default x''
+    code integer not null default 0, good_run text not null default '', discovery blob not null default x'',
+    orchfile text not null default 'Orchfile.toml', tries integer not null default 1
 ) without rowid;
 -- good: null = the same as last, x'' = none yet
 create table parts (node blob primary key, last blob not null, good blob);

@@ -40,8 +40,10 @@ class Reason(NamedTuple):
         """
         if self.kind in _PLAIN:
             return _PLAIN[self.kind]
+        if self.kind == "output":
+            return f"output {self.name} {_how(self.old, self.new)}"
         what, _, which = self.name.partition(":")
-        what = f"{'output' if self.kind == 'output' else what} {which or self.name if self.kind == 'output' else which}".rstrip()
+        what = f"{what} {which}".rstrip()
         return f"{what} {_how(self.old, self.new)}"
 
 

@@ -26,7 +26,7 @@ _TELL_AFTER_S = 1.0  # a wait for another build that is shorter is nobody's busi
 
 
 class TextReporter:
-    """Lines for people: progress and blocks' headings to standard error, output of tasks to standard output."""
+    """Lines for people: what tasks print to standard output, everything else to standard error."""
 
     def __init__(self, console: Console, total: int, *, quiet: bool, verbose: bool) -> None:
         self._console = console
@@ -108,7 +108,7 @@ class TextReporter:
             self._line(f"orch: stopping {len(self._running)} running; a second Ctrl-C kills them")
 
     def live_node(self, running: Sequence[str]) -> str:
-        """The node whose output is shown while it runs: the one that has begun so, or the only one running."""
+        """The node shown while it runs: the one that was begun with, or the only one running."""
         if self._live not in running:
             self._live = ""
         return self._live or (running[0] if len(running) == 1 and not self._quiet else "")
@@ -136,9 +136,7 @@ class TextReporter:
             return
         counts = ", ".join(f"{count:,} {name}" for name, count in summary.counts.items() if count)
         colour = "red" if summary.exit_code else "green"
-        self._console.err(
-            f"{self._console.paint('orch:', colour)} {counts or 'nothing to do'} in {summary.duration_s:.1f} s"
-        )
+        self._console.err(f"{self._console.paint('orch:', colour)} {counts} in {summary.duration_s:.2f} s")
         if len(summary.failed) > 1:
             for node in summary.failed:
                 self._console.err(f"  failed: {shown(node)}")

@@ -1,1 +1,1 @@
-"""How a project is judged and built: composes rules, cache and run. Knows nothing of command lines and consoles."""
+"""How a project is judged and built, from the layers below. Knows nothing of command lines and consoles."""

@@ -111,12 +111,12 @@ class _Run:
         self._digests = Digests(self._place.root, self._state.stamps, self._clock)
 
     def clear_up(self, project: Project, notes: Notes) -> bool:
-        """Remove what nodes that are gone left behind; True if there was any, which a wildcard may have met."""
-        gone = vanished(project.graph, self._state)
+        """Remove what nodes that are gone left; True if there was any, which a wildcard may have met."""
+        gone = vanished(project.graph, self._state, project.orchfile)
         if gone:
             disarm(self._place)
             remove_vanished(gone, self._place, self._id, self._digests, notes)
-        forget_vanished(project.graph, self._state, self._store)
+        forget_vanished(project.graph, self._state, self._store, project.orchfile)
         remove_old_scratch(self._place, time.time())
         return bool(gone)
 
@@ -140,7 +140,7 @@ class _Run:
                 processes=processes,
                 judge=Judge(graph, observer, memory, lambda node: self._store.parts(node)[1]),
                 preparer=preparer,
-                evaluator=Evaluator(graph, self._id, observer),
+                evaluator=Evaluator(graph, project.orchfile, self._id, observer),
                 reporter=reporter,
             )
             foreman = Foreman(site, schedule, self._capacity(project), orders)

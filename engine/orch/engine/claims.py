@@ -30,7 +30,7 @@ ASK_AGAIN_S = 0.05  # while another build holds what we need
 
 
 class Claims:
-    """The claims of one build. Results wait in it for the next transaction, which also asks for new claims."""
+    """The claims of one build. Results wait here for the next transaction, which also asks for new ones."""
 
     def __init__(
         self, graph: BuildGraph, store: Store, memory: Memory, digests: Digests, reporter: Reporter

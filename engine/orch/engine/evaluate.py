@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 class Evaluator:
     """Evaluates the attempts of one build."""
 
-    def __init__(self, graph: BuildGraph, run_id: str, observer: Observer) -> None:
+    def __init__(self, graph: BuildGraph, orchfile: str, run_id: str, observer: Observer) -> None:
         self._graph = graph
+        self._orchfile = orchfile
         self._run_id = run_id
         self._observer = observer
         self._digests = observer.digests
@@ -70,14 +71,17 @@ class Evaluator:
             code=ended.code or (1 if failure else 0),
             good_run="" if failure else self._run_id,
             discovery=packed(new),
+            orchfile=self._orchfile,
+            tries=started.number,
         )
         return Finished(record, parts, tuple(outputs)), failure
 
     def _changed_inputs(self, started: Started, outputs: Sequence[str]) -> Failure | None:
         """F6: an attempt does not count if what it was judged by changed while it ran."""
         before = dict(started.assessment.parts)
+        own = set(outputs)
         for path in started.assessment.inputs:
-            if path in outputs:
+            if path in own:
                 continue
             self._digests.refresh(path)
             if self._digests.of(path, as_input=True) != before[f"input:{path}"]:

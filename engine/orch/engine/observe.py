@@ -82,7 +82,7 @@ class Observer:
         return found
 
     def words(self, node: Node) -> list[str]:
-        """What `{{ inputs }}` stands for, relative to the root; a `dir/` output of another node is one word."""
+        """What `{{ inputs }}` stands for, from the root; a `dir/` output of another node is one word."""
         found: dict[str, None] = {}
         for item in self._graph.inputs[node.id]:
             if item.kind == "members":

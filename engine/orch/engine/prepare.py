@@ -93,9 +93,8 @@ class Preparer:
                 raise Refused(f"its output {path} holds the Python that orch runs in")
             recorded = made.get(path, FOLDER if os.path.isdir(path) and not os.path.islink(path) else "")
             if not remove_output(self._place.root, path, recorded, self._digests):
-                moved.append(
-                    f"{path} was not as orch left it; it was moved to {to_trash(self._place, self._run_id, path)}"
-                )
+                kept = to_trash(self._place, self._run_id, path)
+                moved.append(f"{path} was not as orch left it; it was moved to {kept}")
                 self._digests.refresh(path)
         return moved
 

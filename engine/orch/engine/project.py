@@ -34,6 +34,11 @@ class Project(NamedTuple):
     consulted: tuple[tuple[str, str], ...]  # every file that was read to make the graph, and its text
 
     @property
+    def orchfile(self) -> str:
+        """The root Orchfile, relative to the root."""
+        return self.declarations.sources[0].path
+
+    @property
     def scope(self) -> str:
         """The scope of the nearest Orchfile at or above `here`: bare names are looked up there first."""
         best = ""

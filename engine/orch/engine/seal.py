@@ -95,9 +95,11 @@ class _Seal:
                 self._file(path)
             for path in record.discovered if record else ():
                 self._file(path)
-            for path, digest in self._memory.made.get(name, {}).items():
-                if digest != FOLDER:
-                    self._file(path)
+            made = self._memory.made.get(name, {})
+            for path in made:
+                self._file(path)
+            optional = (one.path for one in node.outputs or () if one.optional and one.kind == "file")
+            self.absent.update(dict.fromkeys(path for path in optional if path not in made))
         self._consulted()
         self._listed(nodes)
         for tool in self._observer.tools.values():
@@ -108,7 +110,7 @@ class _Seal:
 
     def values(self, key: int, nodes: Collection[str], environ: Mapping[bytes, bytes]) -> dict[bytes, int]:
         """Keyed hashes of every variable of the caller that is in a key, 0 for one that is unset."""
-        names = {os.fsencode(name) for one in self._patterns(nodes) if "*" not in (name := one)}
+        names = {os.fsencode(one) for one in self._patterns(nodes) if "*" not in one}
         if any(self._project.graph.nodes[name].tools for name in nodes):
             names.add(b"PATH")
         prefixes = self.prefixes(nodes)
@@ -134,6 +136,8 @@ class _Seal:
         digest = self._observer.digests.of(path)
         if digest == MISSING:
             self.absent[path] = None
+        elif digest == FOLDER:
+            self._present(path)
         elif digest.startswith("l:"):
             self._linked(path)
         else:
@@ -145,6 +149,8 @@ class _Seal:
     def _linked(self, path: str) -> None:
         """All links on the way to what `path` means, and that itself."""
         links, target = links_on(path)
+        if target in links:  # a loop
+            raise _Doubt
         for link in links:
             self._present(link)
         target = (

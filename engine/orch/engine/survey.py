@@ -60,7 +60,7 @@ def take_survey(options: Options, environ: Mapping[str, str]) -> Survey:
     project = open_project(start, options.file, options.profile)
     store = Store.open_read_only(place_of(project.root, environ))
     state = store.load()
-    gone = vanished(project.graph, state)
+    gone = vanished(project.graph, state, project.orchfile)
     if gone:
         os.chdir(start)
         project = open_project(start, options.file, options.profile, frozenset(gone))

@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 _SCRATCH_AGE_S = 24 * 3600.0
 
 
-def vanished(graph: BuildGraph, state: State) -> dict[str, str]:
-    """Recorded outputs, path -> digest, of nodes that left the Orchfile, unless another node makes them now."""
-    running = {name for name, record in state.records.items() if record.status == "running"}
+def vanished(graph: BuildGraph, state: State, orchfile: str) -> dict[str, str]:
+    """Recorded outputs, path -> digest, of nodes that are gone and that no other node makes now."""
+    kept = {
+        name
+        for name, record in state.records.items()
+        if record.status == "running" or record.orchfile != orchfile
+    }
     return {
         path: digest
         for path, (node, digest) in state.outputs.items()
         if node not in graph.nodes
-        and node not in running
+        and node not in kept
         and path not in graph.owners
         and path not in graph.trees
         and not graph.tree_over(path)
@@ -48,12 +52,12 @@ def remove_vanished(
             )
 
 
-def forget_vanished(graph: BuildGraph, state: State, store: Store) -> None:
+def forget_vanished(graph: BuildGraph, state: State, store: Store, orchfile: str) -> None:
     """Drop the records of nodes that are gone."""
     gone = [
         name
         for name, record in state.records.items()
-        if name not in graph.nodes and record.status != "running"
+        if name not in graph.nodes and record.status != "running" and record.orchfile == orchfile
     ]
     if gone:
         store.forget(gone)

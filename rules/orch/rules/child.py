@@ -141,8 +141,9 @@ class Child:
             self._give_up_at = now + _GIVE_UP_S
         self._move("killing", now + _AGAIN_S)
 
-    def exit(self, log_path: str, log_bytes: int) -> Exit:
-        """How it ended, once nothing is left."""
+    def exit(self, log_bytes: int) -> Exit:
+        """How it ended, once nothing is left and `log_bytes` of output were kept."""
+        log_path = self.job.log_path if log_bytes else ""
         return self._exit._replace(failure=self.failure, log_path=log_path, log_bytes=log_bytes)
 
     def _name(self, left: Iterable[int]) -> None:

@@ -71,7 +71,7 @@ def members(graph: BuildGraph, node: str, item: Input, outputs: list[str]) -> li
 
 
 class _Matches(NamedTuple):
-    """What one glob means: files known by name, with their owners, and nodes whose outputs are yet unknown."""
+    """What one glob means: files with their owners, and nodes whose outputs are yet unknown."""
 
     files: tuple[tuple[str, str], ...]
     later: tuple[str, ...]

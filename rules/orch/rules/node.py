@@ -9,8 +9,8 @@ from orch.graph.errors import OrchfileError
 from orch.graph.task import Command, Environment, Limits, Node, Pattern
 from orch.rules.environment import dotenv
 from orch.rules.instance import as_text
-from orch.rules.patterns import below, parse, plain
 from orch.rules.path import PathValue
+from orch.rules.patterns import below, parse, plain
 from orch.rules.template import bind, bind_item
 
 TYPE_CHECKING = False

@@ -1,8 +1,7 @@
-"""What a running node prints: a scratch file that becomes its log, or is used again if it stayed empty.
+"""What a running task prints, on its way into the task's log. Knows nothing of processes.
 
-The process writes straight to the file's descriptor: a flood costs us nothing, and a killed build breaks
-no pipe of its tasks. Only where bytes must be masked or counted does a pipe stand in between.
-Knows nothing of processes.
+A pipe stands in between. Writing straight to the log would be simpler, but `echo oops > /dev/stderr`
+opens what standard error is anew and *truncates* it if it is a file: the log would lose what it held.
 """
 
 from __future__ import annotations
@@ -10,104 +9,101 @@ from __future__ import annotations
 import os
 
 from orch.graph.errors import StateError
-from orch.rules.redaction import Redaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-_CHUNK = 256 * 1024
+    from orch.rules.redaction import Redaction
+
+_CHUNK = 64 * 1024  # what a pipe holds
+_LAST_CHUNKS = 16  # a task may have enlarged its pipe to 1 MiB
 
 
 class Output:
-    """One scratch file in `folder`, open until `keep` or `discard`.
+    """One pipe, and behind it a log that is made at the first byte.
 
-    Every method raises StateError where the file cannot be made, written or renamed.
+    Every method raises StateError where pipe or log cannot be made, read or written.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._path = os.path.join(folder, f"output.{os.urandom(8).hex()}.tmp")
-        try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise _unusable(self._path, error) from error
-        self.pipe = -1  # the end to poll and pump, if there is a pipe
-        self.sink = self._file  # the descriptor for the process to write to
-        self.is_full = False  # more was printed than may be
-        self._redaction = Redaction(())
-        self._most = self._seen = 0
+    def __init__(self, path: str, secrets: Sequence[bytes], max_bytes: int) -> None:
+        """`path` "" = throw it away; `secrets` are masked; `is_full` tells of more than `max_bytes`, if not 0."""
+        self.size = 0  # bytes in the log
+        self.is_full = False
+        self._path = path
+        self._log = -1
         self._read = 0
-
-    def open_pipe(self, secrets: Sequence[bytes], max_bytes: int) -> None:
-        """Mask `secrets` from now on, and let `is_full` tell of more than `max_bytes` (0 = any number)."""
-        self.pipe, self.sink = os.pipe()
+        self._seen = 0
+        self._most = max_bytes
+        self._redaction = _redaction(secrets) if secrets else None
+        try:
+            self.pipe, self.sink = os.pipe()
+        except OSError as error:
+            raise _unusable("", error) from error
         os.set_blocking(self.pipe, False)
-        self._redaction = Redaction(secrets)
-        self._most, self._seen = max_bytes, 0
 
     def started(self) -> None:
-        """The process has its copy of the pipe's end: as long as ours is open the pipe has no end."""
-        if self.sink != self._file:
-            os.close(self.sink)
-            self.sink = self._file
+        """The process has its copy of the sink: as long as ours is open the pipe has no end."""
+        os.close(self.sink)
 
     def pump(self) -> Literal["more", "empty", "end"]:
-        """Move what one read of the pipe gives into the file."""
+        """Move what one read of the pipe gives into the log."""
         try:
             chunk = os.read(self.pipe, _CHUNK)
         except BlockingIOError:
             return "empty"
         self._seen += len(chunk)
         self.is_full = 0 < self._most < self._seen
-        self._write(self._redaction.feed(chunk))
+        self._write(self._redaction.feed(chunk) if self._redaction else chunk)
         return "more" if chunk else "end"
 
     def read_new(self) -> bytes:
-        """What was printed since the last call, at most 256 KiB of it."""
-        new = os.pread(self._file, _CHUNK, self._read)
+        """What came since the last call, at most 64 KiB of it."""
+        new = os.pread(self._log, _CHUNK, self._read) if self._log >= 0 else b""
         self._read += len(new)
         return new
 
-    def size(self) -> int:
-        """How many bytes were printed, once nobody is left who could write; takes in what the pipe holds."""
-        self.started()
-        if self.pipe >= 0:
-            while self.pump() == "more":
-                pass
-            self._write(self._redaction.end())
-            os.close(self.pipe)
-            self.pipe = -1
-            self.is_full = False
-        return os.fstat(self._file).st_size
-
-    def keep(self, path: str) -> None:
-        """Close the scratch file and make it the log at `path`; missing folders are made."""
-        os.close(self._file)
+    def close(self) -> None:
+        """Take in what the pipe holds, and no more: somebody who cannot be ended may still be writing."""
         try:
-            try:
-                os.rename(self._path, path)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                os.rename(self._path, path)
-        except OSError as error:
-            raise _unusable(path, error) from error
-
-    def discard(self) -> None:
-        """Close and remove the scratch file."""
-        os.close(self._file)
-        if os.path.exists(self._path):
-            os.unlink(self._path)
+            for _ in range(_LAST_CHUNKS):
+                if self.pump() != "more":
+                    break
+            if self._redaction:
+                self._write(self._redaction.end())
+        finally:
+            os.close(self.pipe)
+            if self._log >= 0:
+                os.close(self._log)
 
     def _write(self, text: bytes) -> None:
         left = memoryview(text)
-        while left:
-            try:
-                left = left[os.write(self._file, left) :]  # a filling disk takes a part without an error
-            except OSError as error:
-                raise _unusable(self._path, error) from error
+        self.size += len(text)
+        try:
+            if text and self._log < 0:
+                self._log = _create(self._path or os.devnull)
+            while left:
+                left = left[os.write(self._log, left) :]  # a filling disk takes a part without an error
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+
+
+def _redaction(secrets: Sequence[bytes]) -> Redaction:
+    from orch.rules.redaction import Redaction
+
+    return Redaction(secrets)
+
+
+def _create(path: str) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, flags, 0o666)
 
 
 def _unusable(path: str, error: OSError) -> StateError:
-    facts = (("file", path), ("reason", error.strerror or str(error)))
-    return StateError("the output of a task cannot be written", facts)
+    facts = (("log", path), ("reason", error.strerror or str(error)))
+    return StateError("the output of a task cannot be kept", facts)

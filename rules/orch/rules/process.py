@@ -45,14 +45,13 @@ class Processes:
     """The running tasks of one build. Use it as a context manager: at its end nothing survives."""
 
     def __init__(self, scratch: str) -> None:
-        """`scratch` is a folder on the file system of the logs. Takes over this program's signals."""
+        """`scratch` is a folder for passing files. Takes over this program's signals until `close`."""
         self.running: dict[str, Child] = {}
         self.scratch = os.path.abspath(scratch)
         self._spawner = Spawner()
         self._strays = Strays()
         self._wakeup = Wakeup()
         self._pipes: dict[int, Child] = {}
-        self._idle: list[Output] = []
         self._exits: list[Exit] = []
         self._signals: list[int] = []
         self._terminal: Terminal | None = None
@@ -64,21 +63,22 @@ class Processes:
         self.close()
 
     def start(self, job: Job) -> None:
-        """Start a task. If it cannot be started, `wait` gives its Exit. StateError: no scratch file."""
+        """Start a task. If it cannot be started, `wait` gives its Exit. Raises StateError: no pipe."""
         if job.node in self.running:
             raise ValueError(f"{job.node} is already running")
-        output = self._output(job)
+        output = None if job.interactive else Output(job.log_path, job.secrets, job.max_bytes)
         pid = self._spawner.spawn(job, output.sink if output else -1)
+        if output:
+            output.started()
         if isinstance(pid, Exit):
-            self._put_away(output, "")
+            if output:
+                output.close()
             self._exits.append(pid)
             return
         child = self.running[job.node] = Child(job, pid, output, time.monotonic())
         if output:
-            output.started()
-            if output.pipe >= 0:
-                self._pipes[output.pipe] = child
-                self._wakeup.watch(output.pipe)
+            self._pipes[output.pipe] = child
+            self._wakeup.watch(output.pipe)
         else:
             self._lend_terminal(pid)
 
@@ -111,7 +111,7 @@ class Processes:
             passed_on = len(self._signals)
 
     def read_new(self, node: str) -> bytes:
-        """What a running task printed since the last call, at most 256 KiB."""
+        """What a running task printed since the last call, at most 64 KiB."""
         output = self.running[node].output
         return output.read_new() if output else b""
 
@@ -127,7 +127,7 @@ class Processes:
             self._turn(NEVER)
 
     def close(self) -> None:
-        """Leave no process and no scratch file behind, and give the signals back."""
+        """Leave no process behind, and give the signals back."""
         try:
             while self.running:
                 try:
@@ -137,19 +137,9 @@ class Processes:
             self._kill_last_strays()
         finally:
             self._wakeup.close()
-            for output in self._idle:
-                output.discard()
             if self._terminal:
                 self._terminal.close()
             self._spawner.close()
-
-    def _output(self, job: Job) -> Output | None:
-        if job.interactive:
-            return None
-        output = self._idle.pop() if self._idle else Output(self.scratch)
-        if job.secrets or job.max_bytes:
-            output.open_pipe(job.secrets, job.max_bytes)
-        return output
 
     def _turn(self, until: float) -> None:
         """Sleep once, at most until then or the next deadline, and act on what happened."""
@@ -205,7 +195,7 @@ class Processes:
             # A stray that is just executing a program cannot be read: it may be this one's.
             unclear = child.is_settling and "" in strays
             if not self._left(child, strays) and not unclear:
-                self._finish(child, is_alone="" not in strays)
+                self._finish(child)
 
     def _meet_deadlines(self) -> None:
         now = time.monotonic()
@@ -216,7 +206,7 @@ class Processes:
             if left or not child.has_ended:
                 child.overdue(left, now)
             if child.given_up or (child.has_ended and not left):
-                self._finish(child, is_alone=not child.given_up and "" not in strays)
+                self._finish(child)
 
     def _find_strays(self) -> dict[str, list[int]]:
         pids = {node: child.pid for node, child in self.running.items()}
@@ -232,26 +222,17 @@ class Processes:
         for child in children:
             child.kill(self._left(child, strays), time.monotonic())
 
-    def _finish(self, child: Child, is_alone: bool) -> None:
+    def _finish(self, child: Child) -> None:
         del self.running[child.job.node]
         if child.job.interactive and self._terminal:
             self._terminal.take_back()
-        if child.output and self._pipes.pop(child.output.pipe, None):
-            self._wakeup.forget(child.output.pipe)
-        log_path, log_bytes = self._put_away(child.output, child.job.log_path, is_alone)
-        self._exits.append(child.exit(log_path, log_bytes))
-
-    def _put_away(self, output: Output | None, log_path: str, is_alone: bool = True) -> tuple[str, int]:
-        """Make it the log; or keep it for the next task, if it is empty and nobody is left to write to it."""
-        size = output.size() if output else 0
-        if output and size and log_path:
-            output.keep(log_path)
-            return log_path, size
-        if output and is_alone and not size:
-            self._idle.append(output)
-        elif output:
-            output.discard()
-        return "", size
+        log_bytes = 0
+        if child.output:
+            if self._pipes.pop(child.output.pipe, None):
+                self._wakeup.forget(child.output.pipe)
+            child.output.close()
+            log_bytes = child.output.size
+        self._exits.append(child.exit(log_bytes))
 
     def _lend_terminal(self, group: int) -> None:
         from orch.rules.terminal import Terminal

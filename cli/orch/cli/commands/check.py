@@ -54,15 +54,13 @@ def _warnings(project: Project) -> Iterator[Warning]:
         script = "".join(part for word in node.command.words for part in word if isinstance(part, str))
         shell = " ".join(node.command.shell)
         if node.command.shell and "pipefail" not in shell + script and _PIPE.search(_STRINGS.sub("", script)):
-            sentence = "a failure before a `|` goes unnoticed; use a shell with pipefail: shell = " + (
-                '["bash", "-euo", "pipefail", "-c"]'
-            )
+            sentence = "a failure before a `|` goes unnoticed; choose a shell with pipefail"
             yield Warning("unguarded-pipe", node.task, sentence)
         if node.facts:
-            sentence = "cmd_inputs run on every build, so a build with this task is never a no-op in a few milliseconds"
+            sentence = "cmd_inputs run on every build, so it cannot end within milliseconds"
             yield Warning("fact", node.task, sentence)
         if node.outputs and node.inputs is None and not node.always:
-            sentence = "it has outputs but no inputs: it runs only when its command, environment, tools or outputs change"
+            sentence = "it has no inputs: only its command, environment, tools or outputs make it stale"
             yield Warning("no-inputs", node.task, sentence)
         if node.limits.slots > 1 and node.limits.exclusive:
             yield Warning("slots-exclusive", node.task, "exclusive already takes all slots")

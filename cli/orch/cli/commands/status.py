@@ -1,4 +1,4 @@
-"""`orch status` and `orch build -n`: which nodes are fresh, stale or pending. Runs nothing, changes nothing."""
+"""`orch status` and `orch build -n`: which nodes are fresh, stale or pending. Changes nothing."""
 
 from __future__ import annotations
 
