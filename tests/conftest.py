@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SOURCE_ROOTS = [str(CHECKOUT / layer) for layer in ("graph", "rules", "cache", "cli")]
+SOURCE_ROOTS = [str(CHECKOUT / layer) for layer in ("graph", "orchfile", "rules", "cache", "engine", "cli")]
 TIMEOUT_S = 300  # a hang is a failure; nothing here depends on its length
 
 

@@ -24,7 +24,7 @@ BROTLI = "brotli==1.2.0"
 
 ORCHFILE = """
 version = 1
-default = ["build/brotli"]
+default = ["tool"]
 
 [vars]
 flags = ["-O0", "-Ic/include"]

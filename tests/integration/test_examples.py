@@ -86,7 +86,6 @@ def test_a_generated_header_rebuilds_what_includes_it(example: Callable[[str, st
     project.edit("tests/expected.txt", "shapes 1.0", "shapes 1.1")
     assert project.build_writes() == {
         "build/include/version.h",
-        "build/main.d",
         "build/main.o",
         "build/shapes",
         "build/printed.txt",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,20 +13,14 @@ from orch.rules import descent
 from orch.rules.orphan import RUN_VARIABLE, end_orphans, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.rules.conftest import Mark
+
 ENV = {"PATH": os.environ["PATH"], "HOME": "/"}
-DEADLINE_S = 20
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
 
 
 def lives(pid: int) -> bool:
@@ -44,10 +37,11 @@ def victim() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def killed_build(folder: Path, run_id: str, script: str) -> tuple[int, int]:
-    """Run a build that is killed while its task runs: the recorded pid and start time of the task."""
+def killed_build(folder: Path, run_id: str, script: str, mark: Mark) -> tuple[int, int]:
+    """Run a build that is killed while its task sleeps: the recorded pid and start time of the task."""
+    script = (script + "\nsleep MARK; :").replace("MARK", mark.seconds)
     driver = f"""
-import os, signal, sys
+import sys
 from orch.rules.process import Job, Processes
 each = Processes({str(folder)!r})
 each.start(Job("node", ("sh", "-c", {script!r}), {str(folder)!r}, {ENV | {RUN_VARIABLE: run_id}!r}))
@@ -64,42 +58,40 @@ sys.stdin.read()
     ) as build:
         assert build.stdout
         pid, started = map(int, build.stdout.readline().split())
-        until((folder / "up").exists)
+        mark.until(lambda: mark.sleepers() >= 3)  # the build's own command line is the third
         build.kill()
-    assert lives(pid)
+    assert mark.sleepers() == 2
     return pid, started
 
 
-def pids(folder: Path) -> list[int]:
-    return [int(line) for line in (folder / "up").read_text().split()]
-
-
 @pytest.mark.parametrize(
-    "other",
-    ["", "trap '' TERM; ", "setsid ", "exec setsid ", "cd /; env -u ORCH_RUN_ID "],
+    "script",
+    [
+        "sleep MARK &",
+        "(trap '' TERM; sleep MARK; :) &",
+        "setsid sleep MARK &",
+        "(setsid sh -c 'sleep MARK; :' &)",
+        "(env -u ORCH_RUN_ID sleep MARK &)",  # its session tells
+        "(exec setsid env -u ORCH_RUN_ID sleep MARK) &",  # its parent tells
+    ],
 )
-def test_a_killed_builds_tree_is_ended(tmp_path: Path, victim: subprocess.Popen[bytes], other: str) -> None:
-    script = (
-        f"({other}sleep 3600) & (sleep 3600 & echo $! > up.new); echo $! $$ >> up.new; mv up.new up; wait"
-    )
-    leader = killed_build(tmp_path, f"run-{os.getpid()}", script)
-    names = end_orphans(f"run-{os.getpid()}", [leader], 0.3)
-    assert [pid for pid in [leader[0], *pids(tmp_path)] if lives(pid)] == []
-    assert len(names) >= 3
-    assert any("sleep 3600" in name for name in names)
-    assert end_orphans(f"run-{os.getpid()}", [leader], 0.3) == []
+def test_a_killed_builds_tree_is_ended(
+    tmp_path: Path, mark: Mark, victim: subprocess.Popen[bytes], script: str
+) -> None:
+    leader = killed_build(tmp_path, "run-1", script.strip(), mark)
+    names = end_orphans("run-1", [leader], 0.3)
+    assert mark.alive() == []
+    assert sum(mark.seconds in name for name in names) >= 3
+    assert victim.poll() is None
+    assert end_orphans("run-1", [leader], 0.3) == []
 
 
-def test_the_run_id_alone_finds_what_left_its_session(tmp_path: Path) -> None:
-    script = "(setsid sh -c 'echo $$ > up.new; mv up.new up; sleep 3600' &) ; wait"
-    pid, _ = killed_or_gone(tmp_path, "run-alone", script)
-    assert lives(pids(tmp_path)[0])
-    end_orphans("run-alone", [(pid, 1)], 0.3)
-    assert not lives(pids(tmp_path)[0])
-
-
-def killed_or_gone(folder: Path, run_id: str, script: str) -> tuple[int, int]:
-    return killed_build(folder, run_id, script + "; sleep 3600")
+def test_the_run_id_alone_finds_what_left_its_session(tmp_path: Path, mark: Mark) -> None:
+    killed_build(tmp_path, "run-alone", "(setsid sleep MARK &)", mark)
+    end_orphans("another-run", (), 0.3)
+    assert mark.sleepers() == 2
+    end_orphans("run-alone", (), 0.3)
+    assert mark.alive() == []
 
 
 def test_a_pid_that_was_given_to_another_process_is_spared(victim: subprocess.Popen[bytes]) -> None:

@@ -53,11 +53,10 @@ def test_links_lead_somewhere(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_orchfiles_load(document: str, tmp_path: Path) -> None:
-    from orch.rules import orchfile
 
     for text in orchfiles(CHECKOUT / document):
         (tmp_path / "Orchfile.toml").write_text(text)
-        _, problems = orchfile.load(str(tmp_path))
+        _, problems = load.load(str(tmp_path))
         problems.raise_if_any()
 
 

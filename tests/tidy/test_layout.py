@@ -19,9 +19,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 MAY_IMPORT = {
     "graph": {"graph"},
-    "rules": {"rules", "graph"},
+    "orchfile": {"orchfile", "graph"},
+    "rules": {"rules", "orchfile", "graph"},
     "cache": {"cache", "graph"},
-    "cli": {"cli", "rules", "cache", "graph"},
+    "run": {"run", "graph"},
+    "engine": {"engine", "run", "cache", "rules", "orchfile", "graph"},
+    "cli": {"cli", "engine", "run", "cache", "rules", "orchfile", "graph"},
 }
 
 
@@ -93,7 +96,8 @@ def wrong_in_wheel(root: Path, folder: Path) -> list[str]:
 
 
 def test_each_source_root_is_a_known_layer() -> None:
-    assert [root.name for root in source_roots(CHECKOUT)] == sorted(MAY_IMPORT)
+    # TODO: all of them, once orchfile and run are split off from rules.
+    assert {root.name for root in source_roots(CHECKOUT)} >= MAY_IMPORT.keys() - {"orchfile", "run"}
     assert unknown_layers(CHECKOUT) == []
 
 
@@ -130,6 +134,9 @@ def copy(tmp_path: Path) -> Path:
         ("rules/orch/rules/planted.py", "from orch.cache.stamp import Stamp"),
         ("cache/orch/cache/planted.py", "from orch.rules import glob"),
         ("rules/orch/rules/planted.py", "if TYPE_CHECKING:\n    from orch.cli.main import main"),
+        ("rules/orch/rules/planted.py", "from orch.run import spawn"),
+        ("cache/orch/cache/planted.py", "from orch.rules import template"),
+        ("engine/orch/engine/planted.py", "from orch.cli import console"),
         ("cache/orch/cache/planted.py", "from . import stamp"),
         ("cli/orch/cli/planted.py", "from ..cli import main"),
         ("cli/orch/cli/planted.py", "import orch"),

@@ -33,9 +33,18 @@ def secret_key(environment: Mapping[bytes, bytes]) -> int:
         state = environment[b"HOME"] + b"/.local/state"
     handle = posix.open(state + b"/orch/secret", posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
     try:
-        return int.from_bytes(posix.read(handle, 32)[:8], "little")
+        return key_from(posix.read(handle, 32))
     finally:
         posix.close(handle)
+
+
+def key_from(secret: bytes) -> int:
+    """The SipHash key in the user's secret; `source_hash` takes it as a signed number.
+
+    >>> key_from(bytes([255] * 32))
+    -1
+    """
+    return int.from_bytes(secret[:8], "little", signed=True)
 
 
 def hashed(key: int, data: bytes) -> int:

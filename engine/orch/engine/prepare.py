@@ -20,13 +20,13 @@ from orch.rules.template import TemplateError, fill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orch.cache.place import Place
     from orch.cache.stamp import Clock
     from orch.engine.judge import Assessment
     from orch.engine.observe import Observer
-    from orch.graph.task import Node
+    from orch.graph.task import Node, Pattern
 
 
 class Preparer:
@@ -55,17 +55,17 @@ class Preparer:
 
         Raises Refused, StateError, OSError.
         """
+        depfile = self._place.path("tmp", f"{os.urandom(8).hex()}.d")
+        job = self._job(node, depfile, number, args)  # before anything is removed: it may be refused
+        _refuse_foreign_ground(node, self._made.get(node.id, ()), self._place.root)
         moved = self._clear(node) if not node.incremental else []
-        for pattern in node.outputs or ():
-            if not pattern.negated and pattern.kind != "glob" and dirname(pattern.path):
-                os.makedirs(dirname(pattern.path), exist_ok=True)
+        for pattern in _literal_outputs(node):
+            os.makedirs(dirname(pattern.path) or ".", exist_ok=True)
         if node.depfile:
             if os.path.lexists(node.depfile):
                 to_trash(self._place, self._run_id, node.depfile)
             os.makedirs(dirname(node.depfile) or ".", exist_ok=True)
-        depfile = self._place.path("tmp", f"{os.urandom(8).hex()}.d")
-        started = Started(node, assessment, self._clock.now_ns(), depfile, number)
-        return started, self._job(started, args), moved
+        return Started(node, assessment, self._clock.now_ns(), depfile, number), job, moved
 
     def remove_leftovers(self, started: Started) -> None:
         """Take away what an interrupted attempt wrote at its output paths: it is its own (X1)."""
@@ -82,37 +82,33 @@ class Preparer:
             remove_quietly(path)
 
     def _clear(self, node: Node) -> list[str]:
+        """Remove what orch recorded, move aside what it did not; sentences about the latter."""
         made = self._made.get(node.id, {})
+        literal = {one.path: one.kind for one in _literal_outputs(node) if os.path.lexists(one.path)}
         found = find_outputs(node, Listing(os.getcwd())).paths
-        if not made and not found:
-            return []
-        own = os.path.realpath(sys.prefix) + "/"
         moved: list[str] = []
-        for path in sorted({*made, *found}, key=os.fsencode, reverse=True):
-            if own.startswith(os.path.realpath(path) + "/"):
-                raise Refused(f"its output {path} holds the Python that orch runs in")
-            recorded = made.get(path, FOLDER if os.path.isdir(path) and not os.path.islink(path) else "")
+        for path in sorted({*made, *found, *literal}, key=os.fsencode, reverse=True):
+            is_folder = os.path.isdir(path) and not os.path.islink(path) and literal.get(path) != "file"
+            recorded = made.get(path, FOLDER if is_folder else "")
             if not remove_output(self._place.root, path, recorded, self._digests):
                 kept = to_trash(self._place, self._run_id, path)
                 moved.append(f"{path} was not as orch left it; it was moved to {kept}")
                 self._digests.refresh(path)
         return moved
 
-    def _job(self, started: Started, args: Sequence[str]) -> Job:
-        node = started.node
+    def _job(self, node: Node, depfile: str, number: int, args: Sequence[str]) -> Job:
         observer = self._observer
-        own = {"ORCH_RUN_ID": self._run_id, "ORCH_DEPFILE": started.depfile}
+        own = {"ORCH_RUN_ID": self._run_id, "ORCH_DEPFILE": depfile}
         env = observer.environment(node, own)
         secrets = secret_values(node.environment, observer.caller)
         if secrets.refused:
             raise Refused(
                 f"the secret {secrets.refused[0]} is shorter than 6 characters and cannot be masked in logs"
             )
-        outputs = [one.path for one in node.outputs or () if not one.negated and one.kind != "glob"]
         slots = {
             "inputs": [from_cwd(node.cwd, path) for path in observer.words(node)],
-            "outputs": [from_cwd(node.cwd, path) for path in outputs],
-            "depfile": [from_cwd(node.cwd, node.depfile) if node.depfile else started.depfile],
+            "outputs": [from_cwd(node.cwd, one.path) for one in _literal_outputs(node)],
+            "depfile": [from_cwd(node.cwd, node.depfile) if node.depfile else depfile],
             "args": list(args),
         }
         try:
@@ -124,7 +120,7 @@ class Preparer:
             argv=tuple(argv),
             cwd=node.cwd,
             env=env,
-            log_path=self._log_path(node, started.number),
+            log_path=self._log_path(node, number),
             timeout_s=node.limits.timeout_s,
             grace_s=node.limits.grace_s,
             secrets=secrets.values,
@@ -144,3 +140,22 @@ class Preparer:
             name = f"{name.encode()[:180].decode(errors='ignore')}-{combine([node.id])[:8]}"
         suffix = f".{number}" if number > 1 else ""
         return self._place.path("runs", self._run_id, "logs", f"{name}{suffix}.log")
+
+
+def _literal_outputs(node: Node) -> list[Pattern]:
+    return [one for one in node.outputs or () if not one.negated and one.kind != "glob"]
+
+
+def _refuse_foreign_ground(node: Node, made: Iterable[str], root: str) -> None:
+    """Raise Refused if an output lies outside the root, behind a link, or holds the Python that runs us."""
+    declared = [one.path for one in _literal_outputs(node)]
+    running = [os.path.realpath(one) for one in (sys.prefix, dirname(sys.executable), __file__)]
+    for path in declared:
+        tree = os.path.realpath(path)
+        if any(one == tree or one.startswith(tree + "/") for one in running):
+            raise Refused(f"its output {path} holds the Python that orch runs in")
+    top = os.path.realpath(root)
+    for folder in {dirname(path) for path in (*declared, *made, node.depfile)}:
+        leads_to = os.path.realpath(folder)
+        if leads_to != top and not leads_to.startswith(top + "/"):
+            raise Refused(f"its output folder {folder} is behind a link that leaves the project, to {leads_to}")

@@ -9,16 +9,16 @@ import os
 
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
+from orch.orchfile.load import find_root, load
 from orch.rules.connect import connect
 from orch.rules.expand import expand
 from orch.rules.listing import Listing
-from orch.rules.orchfile import find_root, load
 from orch.rules.reference import Names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.graph.build_graph import BuildGraph
-    from orch.rules.declaration import Declarations, Profile
+    from orch.orchfile.declaration import Declarations, Profile
 
 
 class Project(NamedTuple):

@@ -50,7 +50,7 @@ def seal(
     )
     try:
         stage.add(nodes)
-        key = int.from_bytes(place.register.secret()[:8], "little")
+        key = proof.key_from(place.register.secret())
         facts = snapshot.Facts(
             identity=proof.identity(os.fsencode(project.root)),
             boot=proof.boot_id(),

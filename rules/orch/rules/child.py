@@ -75,6 +75,7 @@ class Child:
         self.output = output
         self.deadline = now + job.timeout_s if job.timeout_s else NEVER
         self.has_ended = False  # the first process; others may be left
+        self.family: set[int] = set()  # the pids that descended from it when it was last asked to end
         self.given_up = False
         self.failure = ""
         self._stage: Stage = "running"
@@ -110,6 +111,7 @@ class Child:
         """Pass a signal on to the task's process group; what has not ended within its grace is killed."""
         if not self.has_ended and self._stage != "killing":
             self._exit = self._exit._replace(killed=True)
+            self.family.update(descent.descendants([self.pid]))
             descent.send(number, [-self.pid])
             self._move("asked", now + self.job.grace_s)
 
@@ -132,11 +134,12 @@ class Child:
     def kill(self, left: Sequence[int], now: float) -> None:
         """Kill every process of this task, once; `overdue` goes on until none is left."""
         own = [] if self.has_ended else [self.pid]
-        family = [*left, *descent.descendants([*own, *left])]
+        family = descent.descendants([*own, *left])
+        self.family.update(family)
         if own:
             self._exit = self._exit._replace(killed=True)
             descent.send(signal.SIGKILL, [-self.pid, self.pid])
-        descent.send(signal.SIGKILL, family)
+        descent.send(signal.SIGKILL, [*left, *family])
         if self._stage != "killing":
             self._give_up_at = now + _GIVE_UP_S
         self._move("killing", now + _AGAIN_S)

@@ -21,11 +21,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.graph.build_graph import InputKind
     from orch.graph.task import Node, Pattern
-    from orch.rules.declaration import Declarations, TaskDecl
+    from orch.orchfile.declaration import Declarations, TaskDecl
+    from orch.orchfile.problems import Problems
     from orch.rules.expand import Expansion
     from orch.rules.listing import Listing
     from orch.rules.ownership import Owners
-    from orch.rules.problems import Problems
 
 
 def connect(

@@ -19,9 +19,9 @@ from orch.rules.reference import Names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.graph.task import Node, Pattern
-    from orch.rules.declaration import Declarations, MilestoneDecl, Profile, TaskDecl
+    from orch.orchfile.declaration import Declarations, MilestoneDecl, Profile, TaskDecl
+    from orch.orchfile.problems import Problems
     from orch.rules.listing import Listing
-    from orch.rules.problems import Problems
 
 
 class Expansion(NamedTuple):

@@ -16,9 +16,9 @@ from orch.rules.template import bind, bind_item
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.graph.task import Slot
-    from orch.rules.declaration import Declarations, Profile, Source, TaskDecl
+    from orch.orchfile.declaration import Declarations, Profile, Source, TaskDecl
+    from orch.orchfile.problems import Problems
     from orch.rules.instance import Instance
-    from orch.rules.problems import Problems
     from orch.rules.reference import Names
     from orch.rules.template import Value
 

@@ -28,7 +28,7 @@ class Output:
     """
 
     def __init__(self, path: str, secrets: Sequence[bytes], max_bytes: int) -> None:
-        """`path` "" = throw it away; `secrets` are masked; `is_full` tells of more than `max_bytes`, if not 0."""
+        """`path` "" = throw it away; mask `secrets`; `is_full` tells of more than `max_bytes` (0 = any)."""
         self.size = 0  # bytes in the log
         self.is_full = False
         self._path = path

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orch.graph.task import Node, Pattern
-    from orch.rules.declaration import TaskDecl
-    from orch.rules.problems import Problems
+    from orch.orchfile.declaration import TaskDecl
+    from orch.orchfile.problems import Problems
 
 
 class Owners(NamedTuple):

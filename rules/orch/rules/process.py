@@ -148,13 +148,13 @@ class Processes:
             wake = min(wake, time.monotonic() + _LOOK_AGAIN_S)
         wake = min(wake, until)
         numbers, readable = self._wakeup.sleep(None if wake == NEVER else max(0.0, wake - time.monotonic()))
-        for descriptor in readable:
-            self._pump(descriptor)
         if signal.SIGCHLD in numbers:
             self._reap()
         if signal.SIGTSTP in numbers:
             self._stop()
         self._signals += [number for number in numbers if number not in (signal.SIGCHLD, signal.SIGTSTP)]
+        for descriptor in readable:  # after the signals: a full disk is an exception, and must not lose them
+            self._pump(descriptor)
         self._finish_ended()
         self._meet_deadlines()
 
@@ -214,7 +214,8 @@ class Processes:
 
     def _left(self, child: Child, strays: dict[str, list[int]]) -> list[int]:
         """The strays of one task; the last task answers for those that hide whose they are."""
-        nameless = strays.get("", []) if len(self.running) == 1 else []
+        is_last = len(self.running) == 1
+        nameless = [pid for pid in strays.get("", ()) if is_last or pid in child.family]
         return strays.get(child.job.node, []) + nameless
 
     def _kill(self, children: Iterable[Child]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from orch.rules.schema import json_schema
+from orch.orchfile.schema import json_schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orch.graph.errors import OrchfileError
-from orch.rules.declaration import Source
-from orch.rules.kind import At
-from orch.rules.problems import Problems
-from orch.rules.schema import ORCHFILE, json_schema
+from orch.orchfile.declaration import Source
+from orch.orchfile.kind import At
+from orch.orchfile.problems import Problems
+from orch.orchfile.schema import ORCHFILE, json_schema
 
 if TYPE_CHECKING:
     from orch.graph.errors import Problem

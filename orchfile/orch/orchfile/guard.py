@@ -11,14 +11,14 @@ import re
 import stat
 
 from orch.graph.errors import OrchfileError, Problem
-from orch.rules.position import STRING, Lines
-from orch.rules.problems import visible
+from orch.orchfile.position import STRING, Lines
+from orch.orchfile.problems import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from orch.rules.kind import Toml
+    from orch.orchfile.kind import Toml
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PARTS = 32  # of a dotted key

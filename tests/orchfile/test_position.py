@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orch.rules.position import Lines, locate
+from orch.orchfile.position import Lines, locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orch.rules.position import KeyPath
+    from orch.orchfile.position import KeyPath
 
 
 def leaves(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:

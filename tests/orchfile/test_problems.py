@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orch.graph.errors import OrchfileError, Problem
-from orch.rules.declaration import Source
-from orch.rules.problems import Problems, visible
+from orch.orchfile.declaration import Source
+from orch.orchfile.problems import Problems, visible
 
 
 def source(text: str, path: str = "Orchfile.toml") -> Source:

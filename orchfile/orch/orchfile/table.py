@@ -6,13 +6,13 @@ import re
 
 from orch.graph.errors import nearest
 from orch.graph.value import NamedTuple
-from orch.rules.problems import visible
+from orch.orchfile.problems import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orch.rules.kind import At, Kind, Schema, Toml
+    from orch.orchfile.kind import At, Kind, Schema, Toml
 
 # Proposing a name takes a millisecond; a file with more mistakes than this isn't nearly right.
 _PROPOSALS = 100

@@ -14,7 +14,7 @@ class Source(NamedTuple):
     folder: str  # where it lies, relative to the root; "." is the root
     scope: str  # "" for the root's, else "web" or "web:api"
     text: str
-    table: dict[str, object]  # valid keys only, in the shapes of `orch.rules.schema`
+    table: dict[str, object]  # valid keys only, in the shapes of `orch.orchfile.schema`
     shell: tuple[str, ...] = DEFAULT_SHELL
 
     def qualified(self, name: str) -> str:
@@ -25,7 +25,7 @@ class Source(NamedTuple):
 class TaskDecl(NamedTuple):
     """One `[tasks.NAME]` with the file's `[defaults]` merged in.
 
-    `table` holds valid keys only, in the shapes of `orch.rules.schema`: durations are seconds (float),
+    `table` holds valid keys only, in the shapes of `orch.orchfile.schema`: durations are seconds (float),
     `env_file` is a list, `matrix` values are strings. A key with a problem is missing, even `cmd`.
     """
 

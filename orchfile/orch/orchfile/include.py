@@ -10,11 +10,11 @@ from collections import deque
 
 from orch.graph.errors import OrchfileError
 from orch.graph.value import NamedTuple
-from orch.rules.declaration import DEFAULT_SHELL, Source
-from orch.rules.guard import read_toml
-from orch.rules.kind import At
-from orch.rules.problems import Problems, visible
-from orch.rules.schema import ORCHFILE, ROOT_ONLY, VERSION
+from orch.orchfile.declaration import DEFAULT_SHELL, Source
+from orch.orchfile.guard import read_toml
+from orch.orchfile.kind import At
+from orch.orchfile.problems import Problems, visible
+from orch.orchfile.schema import ORCHFILE, ROOT_ONLY, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

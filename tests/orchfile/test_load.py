@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orch.graph.errors import OrchfileError, UsageError
-from orch.rules.guard import MAX_BYTES
-from orch.rules.orchfile import find_root, load
+from orch.orchfile.guard import MAX_BYTES
+from orch.orchfile.load import find_root, load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from orch.graph.errors import Problem
-    from orch.rules.orchfile import Declarations
+    from orch.orchfile.load import Declarations
 
 TASK = "[tasks.{}]\ncmd = 'true'\n"
 

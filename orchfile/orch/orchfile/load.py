@@ -6,14 +6,14 @@ import os
 import re
 
 from orch.graph.errors import UsageError
-from orch.rules.declaration import Declarations, MilestoneDecl, Profile, Source, TaskDecl
-from orch.rules.include import read_all
+from orch.orchfile.declaration import Declarations, MilestoneDecl, Profile, Source, TaskDecl
+from orch.orchfile.include import read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orch.rules.problems import Problems
+    from orch.orchfile.problems import Problems
 
 __all__ = [
     "Declarations",

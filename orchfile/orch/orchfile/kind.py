@@ -10,17 +10,17 @@ import itertools
 import re
 
 from orch.graph.value import NamedTuple
-from orch.rules import duration
-from orch.rules.problems import visible
+from orch.orchfile.problems import visible
+from orch.orchfile import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import date, datetime, time
     from typing import Protocol, TypeAlias
 
-    from orch.rules.declaration import Source
-    from orch.rules.position import KeyPath
-    from orch.rules.problems import Part, Problems
+    from orch.orchfile.declaration import Source
+    from orch.orchfile.position import KeyPath
+    from orch.orchfile.problems import Part, Problems
 
     Toml: TypeAlias = "str | int | float | datetime | date | time | list[Toml] | dict[str, Toml]"
     Schema: TypeAlias = dict[str, object]

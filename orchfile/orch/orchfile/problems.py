@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from orch.graph.errors import OrchfileError, Problem
-from orch.rules.position import Lines, Place, locate
+from orch.orchfile.position import Lines, Place, locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Literal
 
-    from orch.rules.declaration import Source
-    from orch.rules.position import KeyPath
+    from orch.orchfile.declaration import Source
+    from orch.orchfile.position import KeyPath
 
     Part = Literal["key", "value"]
 

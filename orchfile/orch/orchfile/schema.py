@@ -5,12 +5,12 @@ Knows nothing of files on disk, nor of other Orchfiles.
 
 from __future__ import annotations
 
-from orch.rules.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Text, Whole
-from orch.rules.table import Key, Names, Refused, Table
+from orch.orchfile.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Text, Whole
+from orch.orchfile.table import Key, Names, Refused, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orch.rules.kind import Kind, Schema
+    from orch.orchfile.kind import Kind, Schema
 
 VERSION = 1
 

@@ -1,0 +1,1 @@
+"""How Orchfiles are read: text becomes checked declarations. Knows nothing of what these mean together."""
