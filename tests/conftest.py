@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SOURCE_ROOTS = [str(CHECKOUT / layer) for layer in ("graph", "orchfile", "rules", "cache", "engine", "cli")]
+LAYERS = ("graph", "orchfile", "rules", "run", "cache", "engine", "cli")
+SOURCE_ROOTS = [str(CHECKOUT / layer) for layer in LAYERS]
 TIMEOUT_S = 300  # a hang is a failure; nothing here depends on its length
 
 

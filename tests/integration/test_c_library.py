@@ -140,6 +140,7 @@ def test_a_changed_version_reaches_the_tool(brotli: Project) -> None:
     header = "c/common/version.h"
     expected = including(brotli.root, header)
     brotli.edit(header, "BROTLI_VERSION_PATCH 0", "BROTLI_VERSION_PATCH 7")
+    brotli.edit(header, "BROTLI_ABI_REVISION 0", "BROTLI_ABI_REVISION 7")  # the header insists on both
     assert {path for path in brotli.build_writes() if path.endswith(".o")} == expected
     assert brotli.ran() == {"object": len(expected), "library": 1, "tool": 1}
     said = subprocess.run(

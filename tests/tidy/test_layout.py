@@ -128,7 +128,7 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("graph/orch/graph/planted.py", "import orch.rules.process"),
+        ("graph/orch/graph/planted.py", "import orch.run.process"),
         ("graph/orch/graph/planted.py", "def late():\n    from orch.cache import store"),
         ("graph/orch/graph/planted.py", "from orch import cache"),
         ("rules/orch/rules/planted.py", "from orch.cache.stamp import Stamp"),

@@ -29,7 +29,7 @@ DOORS = {
     "sqlite3": ("cache/orch/cache/store_file.py",),
     "filelock": ("cache/orch/cache/lock.py",),
     "pathspec": ("rules/orch/rules/ignore.py",),
-    "subprocess": ("run/orch/run/spawn.py", "rules/orch/rules/spawn.py"),
+    "subprocess": ("run/orch/run/spawn.py", "run/orch/run/spawn.py"),
     "_posixsubprocess": (),
     "multiprocessing": (),
     "concurrent": (),
@@ -222,7 +222,7 @@ def test_what_is_in_its_room_is_no_mess(tmp_path: Path) -> None:
         ("graph/orch/graph/analysis.py", "def f():\n    '''F.'''\n    import networkx\n"),
         ("cache/orch/cache/store_file.py", "import sqlite3\n"),
         ("cache/orch/cache/claim.py", "TYPE_CHECKING = False\nif TYPE_CHECKING:\n    import sqlite3\n"),
-        ("rules/orch/rules/spawn.py", "import os\nspawn = os.posix_spawn\n"),
+        ("run/orch/run/spawn.py", "import os\nspawn = os.posix_spawn\n"),
     ):
         module = tmp_path / path
         module.parent.mkdir(parents=True, exist_ok=True)

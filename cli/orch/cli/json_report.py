@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orch.cache.verdict import Reason
     from orch.cli.console import Console
     from orch.engine.reporter import Result, Summary
-    from orch.rules.child import Job
+    from orch.run.child import Job
 
 _TAIL = 4000  # bytes of a failed task's output in its event
 

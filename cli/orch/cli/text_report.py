@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orch.cache.verdict import Reason
     from orch.cli.console import Console
     from orch.engine.reporter import Result, Summary
-    from orch.rules.child import Job
+    from orch.run.child import Job
 
 _CHUNK = 1 << 20
 _TELL_AFTER_S = 1.0  # a wait for another build that is shorter is nobody's business

@@ -31,9 +31,9 @@ from orch.engine.targets import select
 from orch.graph.errors import UsageError
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
-from orch.rules.descent import start_time
-from orch.rules.orphan import identity
-from orch.rules.process import Processes
+from orch.run.descent import start_time
+from orch.run.orphan import identity
+from orch.run.process import Processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orch.graph.errors import BusyError
-from orch.rules.orphan import end_orphans, identity
+from orch.run.orphan import end_orphans, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 from posixpath import join, normpath, relpath
 
+from orch.cache.digest import FOLDER
 from orch.cache.key import key_of
 from orch.cache.record import Finished, Record, packed
 from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
 from orch.engine.outputs import find_outputs
 from orch.rules.depfile import parse
+from orch.rules.environment import undeclared
 from orch.rules.listing import Listing
+from orch.rules.template import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from orch.engine.observe import Observer
     from orch.graph.build_graph import BuildGraph
     from orch.graph.task import Node
-    from orch.rules.child import Exit
+    from orch.run.child import Exit
 
 
 class Evaluator:
@@ -43,10 +46,13 @@ class Evaluator:
         listing = Listing(os.getcwd())
         found = find_outputs(node, listing)
         failure = _by_itself(ended)
+        if failure and node.command.shell:
+            failure = failure._replace(hint=self._undeclared(node))
         if failure is None and found.missing:
             several = f" and {len(found.missing) - 1} more" if len(found.missing) > 1 else ""
             failure = Failure(f"it ended well but did not make {found.missing[0]}{several}")
         failure = failure or self._changed_inputs(started, found.paths)
+        literal = {pattern.path for pattern in node.outputs or () if pattern.kind == "file"}
         discovered, reason = self._discover(started, found.paths)
         failure = failure or reason
         outputs: list[tuple[str, str]] = []
@@ -54,6 +60,8 @@ class Evaluator:
             try:
                 self._digests.refresh(path)
                 outputs.append((path, self._digests.of(path)))
+                if outputs[-1][1] == FOLDER and path in literal:
+                    failure = failure or Failure(f"its output {path} is a folder", f'write "{path}/" to own it')
             except OSError as error:
                 failure = failure or Failure(f"its output {path} cannot be read: {error.strerror}")
         inputs = started.assessment.inputs
@@ -75,6 +83,20 @@ class Evaluator:
             tries=started.number,
         )
         return Finished(record, parts, tuple(outputs)), failure
+
+    def _undeclared(self, node: Node) -> str:
+        """A hint at variables that the script uses and the caller has set, but the task does not see."""
+        caller = self._observer.caller
+        own = dict.fromkeys(("ORCH_RUN_ID", "ORCH_NODE", "ORCH_DEPFILE"), "")
+        script = text(node.command.words[0])
+        names = undeclared(script, self._observer.environment(node, own), caller)
+        if not names:
+            return ""
+        are, listed = ("is" if len(names) == 1 else "are"), ", ".join(f'"{name}"' for name in names)
+        return (
+            f"{', '.join(names)} {are} set, but the task does not see it: declare pass_env = [{listed}],"
+            f" or env_inputs = [{listed}] if results depend on it"
+        )
 
     def _changed_inputs(self, started: Started, outputs: Sequence[str]) -> Failure | None:
         """F6: an attempt does not count if what it was judged by changed while it ran."""

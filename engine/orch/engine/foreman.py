@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from orch.graph.build_graph import BuildGraph
     from orch.graph.schedule import Capacity, Ending, Schedule
     from orch.graph.task import Node
-    from orch.rules.child import Exit
-    from orch.rules.process import Processes
+    from orch.run.child import Exit
+    from orch.run.process import Processes
 else:
     import _signal as signal  # without the 4 ms of its Python part
 

@@ -10,11 +10,11 @@ import os
 from orch.cache.digest import MISSING, combine
 from orch.cache.key import named
 from orch.graph.value import NamedTuple
-from orch.rules.capture import capture
 from orch.rules.connect import members
-from orch.rules.environment import UNSET, child_environment, key_parts
-from orch.rules.search import find_program
 from orch.rules.template import text
+from orch.run.capture import capture
+from orch.run.environment import UNSET, child_environment, key_parts
+from orch.run.search import find_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orch.cache.witness import Digests
     from orch.graph.build_graph import BuildGraph
     from orch.graph.task import Node
-    from orch.rules.process import Processes
+    from orch.run.process import Processes
 
 FORMAT = "1"  # of the key: another one makes every node stale
 _FACT_TIMEOUT_S = 60.0

@@ -13,14 +13,14 @@ from orch.cache.digest import FOLDER, combine
 from orch.cache.trash import remove_output, to_trash
 from orch.engine.attempt import Refused, Started, from_cwd, remove_quietly
 from orch.engine.outputs import find_outputs
-from orch.rules.child import Job
-from orch.rules.environment import secret_values
 from orch.rules.listing import Listing
 from orch.rules.template import TemplateError, fill
+from orch.run.child import Job
+from orch.run.environment import secret_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from orch.cache.place import Place
     from orch.cache.stamp import Clock
@@ -47,6 +47,7 @@ class Preparer:
         self._clock = clock
         self._made = made
         self._argument_files: list[str] = []
+        self._python = [os.path.realpath(one) for one in (sys.prefix, dirname(sys.executable), __file__)]
 
     def prepare(
         self, node: Node, assessment: Assessment, number: int, args: Sequence[str]
@@ -57,7 +58,7 @@ class Preparer:
         """
         depfile = self._place.path("tmp", f"{os.urandom(8).hex()}.d")
         job = self._job(node, depfile, number, args)  # before anything is removed: it may be refused
-        _refuse_foreign_ground(node, self._made.get(node.id, ()), self._place.root)
+        self._refuse_foreign_ground(node)
         moved = self._clear(node) if not node.incremental else []
         for pattern in _literal_outputs(node):
             os.makedirs(dirname(pattern.path) or ".", exist_ok=True)
@@ -80,6 +81,19 @@ class Preparer:
         """Remove the argument files."""
         for path in self._argument_files:
             remove_quietly(path)
+
+    def _refuse_foreign_ground(self, node: Node) -> None:
+        """Raise Refused if an output holds the Python that runs us, or is behind a link out of the root."""
+        declared = [one.path for one in _literal_outputs(node)]
+        for path in declared:
+            tree = os.path.realpath(path)
+            if any(one == tree or one.startswith(tree + "/") for one in self._python):
+                raise Refused(f"its output {path} holds the Python that orch runs in")
+        root = self._place.root
+        for folder in {dirname(path) for path in (*declared, *self._made.get(node.id, ()), node.depfile)}:
+            end = os.path.realpath(folder)
+            if end != root and not end.startswith(root + "/"):
+                raise Refused(f"its output folder {folder} leaves the project by a link, to {end}")
 
     def _clear(self, node: Node) -> list[str]:
         """Remove what orch recorded, move aside what it did not; sentences about the latter."""
@@ -144,18 +158,3 @@ class Preparer:
 
 def _literal_outputs(node: Node) -> list[Pattern]:
     return [one for one in node.outputs or () if not one.negated and one.kind != "glob"]
-
-
-def _refuse_foreign_ground(node: Node, made: Iterable[str], root: str) -> None:
-    """Raise Refused if an output lies outside the root, behind a link, or holds the Python that runs us."""
-    declared = [one.path for one in _literal_outputs(node)]
-    running = [os.path.realpath(one) for one in (sys.prefix, dirname(sys.executable), __file__)]
-    for path in declared:
-        tree = os.path.realpath(path)
-        if any(one == tree or one.startswith(tree + "/") for one in running):
-            raise Refused(f"its output {path} holds the Python that orch runs in")
-    top = os.path.realpath(root)
-    for folder in {dirname(path) for path in (*declared, *made, node.depfile)}:
-        leads_to = os.path.realpath(folder)
-        if leads_to != top and not leads_to.startswith(top + "/"):
-            raise Refused(f"its output folder {folder} is behind a link that leaves the project, to {leads_to}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from orch.cache.verdict import Reason
     from orch.engine.attempt import Failure
     from orch.graph.schedule import Ending
-    from orch.rules.child import Exit, Job
+    from orch.run.child import Exit, Job
 
     class Notes(Protocol):
         """Takes what the user should know."""

@@ -14,8 +14,8 @@ from orch.cache.digest import FOLDER, MISSING
 from orch.cache.links import links_on
 from orch.cache.stamp import of_stat
 from orch.engine.outputs import find_outputs, has_open_outputs
-from orch.rules.environment import BASE_KEYED
 from orch.rules.listing import Listing
+from orch.run.environment import BASE_KEYED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

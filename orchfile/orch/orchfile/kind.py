@@ -10,8 +10,8 @@ import itertools
 import re
 
 from orch.graph.value import NamedTuple
-from orch.orchfile.problems import visible
 from orch.orchfile import duration
+from orch.orchfile.problems import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

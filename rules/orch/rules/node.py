@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orch.graph.errors import OrchfileError
 from orch.graph.task import Command, Environment, Limits, Node, Pattern
-from orch.rules.environment import dotenv
+from orch.orchfile.dotenv import dotenv
 from orch.rules.instance import as_text
 from orch.rules.path import PathValue
 from orch.rules.patterns import below, parse, plain

@@ -21,8 +21,8 @@ from orch.engine.project import locate, open_project
 from orch.engine.seal import disarm
 from orch.engine.targets import select
 from orch.graph.errors import BusyError
-from orch.rules.descent import start_time
-from orch.rules.orphan import identity
+from orch.run.descent import start_time
+from orch.run.orphan import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

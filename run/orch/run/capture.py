@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 
 from orch.graph.value import NamedTuple
-from orch.rules.child import Job
+from orch.run.child import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orch.rules.process import Processes
+    from orch.run.process import Processes
 
 _NODE = "(fact)"  # no task can have this name
 _GRACE_S = 1.0

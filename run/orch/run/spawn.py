@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 
-from orch.rules.child import Exit, Job
-from orch.rules.search import find_program
-from orch.rules.stray import NODE_VARIABLE
+from orch.run.child import Exit, Job
+from orch.run.search import find_program
+from orch.run.stray import NODE_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:
-    import _signal as signal  # see orch.rules.wakeup
+    import _signal as signal  # see orch.run.wakeup
 
 # A task starts with every signal as a shell would give it: Python ignores SIGPIPE and SIGXFSZ, and a
 # script that started us with `&` made us ignore SIGINT, which must still be able to stop a task.

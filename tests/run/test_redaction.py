@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orch.rules.redaction import MASK, Redaction
+from orch.run.redaction import MASK, Redaction
 
 
 def redact(secrets: list[bytes], *chunks: bytes) -> bytes:

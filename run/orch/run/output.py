@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    from orch.rules.redaction import Redaction
+    from orch.run.redaction import Redaction
 
 _CHUNK = 64 * 1024  # what a pipe holds
 _LAST_CHUNKS = 16  # a task may have enlarged its pipe to 1 MiB
@@ -90,7 +90,7 @@ class Output:
 
 
 def _redaction(secrets: Sequence[bytes]) -> Redaction:
-    from orch.rules.redaction import Redaction
+    from orch.run.redaction import Redaction
 
     return Redaction(secrets)
 

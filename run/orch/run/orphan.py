@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import time
 
-from orch.rules import descent
+from orch.run import descent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Container, Iterable, Mapping
 else:
-    import _signal as signal  # see orch.rules.wakeup
+    import _signal as signal  # see orch.run.wakeup
 
 RUN_VARIABLE = "ORCH_RUN_ID"
 _GIVE_UP_S = 5.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from orch.rules import descent
+from orch.run import descent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

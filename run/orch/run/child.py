@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from orch.graph.value import NamedTuple
-from orch.rules import descent
+from orch.run import descent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
-    from orch.rules.output import Output
+    from orch.run.output import Output
 
     Stage = Literal["running", "settling", "asked", "killing"]
 else:
-    import _signal as signal  # see orch.rules.wakeup
+    import _signal as signal  # see orch.run.wakeup
 
 NEVER = float("inf")
 _SETTLE_S = 0.1  # what ends by itself so soon after the first process (a `tee`, say) was no stray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orch.rules.search import Found, find_program
+from orch.run.search import Found, find_program
 
 if TYPE_CHECKING:
     from pathlib import Path

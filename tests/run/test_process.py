@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orch.graph.errors import StateError
-from orch.rules.process import Exit, Job, Processes
+from orch.run.process import Exit, Job, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,23 +12,23 @@ import time
 
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
-from orch.rules import descent
-from orch.rules.child import NEVER, Child
-from orch.rules.child import Exit as Exit
-from orch.rules.child import Job as Job
-from orch.rules.output import Output
-from orch.rules.spawn import Spawner
-from orch.rules.stray import Strays
-from orch.rules.wakeup import Wakeup
+from orch.run import descent
+from orch.run.child import NEVER, Child
+from orch.run.child import Exit as Exit
+from orch.run.child import Job as Job
+from orch.run.output import Output
+from orch.run.spawn import Spawner
+from orch.run.stray import Strays
+from orch.run.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from collections.abc import Iterable
 
-    from orch.rules.terminal import Terminal
+    from orch.run.terminal import Terminal
 else:
-    import _signal as signal  # see orch.rules.wakeup
+    import _signal as signal  # see orch.run.wakeup
 
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 _LOOK_AGAIN_S = 0.05  # where the end of a stray is no event
@@ -236,7 +236,7 @@ class Processes:
         self._exits.append(child.exit(log_bytes))
 
     def _lend_terminal(self, group: int) -> None:
-        from orch.rules.terminal import Terminal
+        from orch.run.terminal import Terminal
 
         self._terminal = self._terminal or Terminal()
         self._terminal.lend(group)

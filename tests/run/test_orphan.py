@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.rules import descent
-from orch.rules.orphan import RUN_VARIABLE, end_orphans, identity
+from orch.run import descent
+from orch.run.orphan import RUN_VARIABLE, end_orphans, identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def killed_build(folder: Path, run_id: str, script: str, mark: Mark) -> tuple[in
     script = (script + "\nsleep MARK; :").replace("MARK", mark.seconds)
     driver = f"""
 import sys
-from orch.rules.process import Job, Processes
+from orch.run.process import Job, Processes
 each = Processes({str(folder)!r})
 each.start(Job("node", ("sh", "-c", {script!r}), {str(folder)!r}, {ENV | {RUN_VARIABLE: run_id}!r}))
 child = each.running["node"]
@@ -102,7 +102,7 @@ def test_a_pid_that_was_given_to_another_process_is_spared(victim: subprocess.Po
 def test_neither_we_nor_our_ancestors_are_ended() -> None:
     chain = [(pid, descent.start_time(pid)) for pid in (os.getpid(), os.getppid())]
     # As a build that was started by a task of the very run that it takes over.
-    inner = "import sys; from orch.rules.orphan import end_orphans; print(end_orphans('run-self', (), 0.1))"
+    inner = "import sys; from orch.run.orphan import end_orphans; print(end_orphans('run-self', (), 0.1))"
     ended = subprocess.run(
         [sys.executable, "-c", inner],
         env=ENV | {"PYTHONPATH": ":".join(sys.path), RUN_VARIABLE: "run-self"},

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DRIVER = """
 import os, sys, termios
-from orch.rules.process import Job, Processes
+from orch.run.process import Job, Processes
 with Processes(sys.argv[1]) as each:
     modes = termios.tcgetattr(0)
     each.start(Job("ask", ("sh", "-c", sys.argv[2]), "/", dict(os.environ), interactive=True))

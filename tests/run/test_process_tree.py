@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orch.graph.errors import StateError
-from orch.rules import child
-from orch.rules.process import Exit, Job, Processes
+from orch.run import child
+from orch.run.process import Exit, Job, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,7 +209,7 @@ def test_other_children_of_this_program_are_left_alone(tmp_path: Path, mark: Mar
 
 def test_a_stopped_build_stops_its_tasks_and_continues_them(tmp_path: Path, mark: Mark) -> None:
     driver = f"""
-from orch.rules.process import Job, Processes
+from orch.run.process import Job, Processes
 with Processes({str(tmp_path)!r}) as each:
     script = "sleep {mark.seconds} & echo $! > pid; wait"
     each.start(Job("node", ("sh", "-c", script), {str(tmp_path)!r}, {ENV!r}))

@@ -6,9 +6,8 @@ import os
 
 import pytest
 
-from orch.graph.errors import OrchfileError
 from orch.graph.task import Environment
-from orch.rules.environment import UNSET, child_environment, dotenv, key_parts, secret_values, undeclared
+from orch.run.environment import UNSET, child_environment, key_parts, secret_values, undeclared
 
 CALLER = {
     "PATH": "/bin",
@@ -97,27 +96,3 @@ def test_a_value_that_is_no_utf_8_survives() -> None:
 def test_undeclared_names_what_the_caller_has_and_the_process_lacks(script: str, names: list[str]) -> None:
     visible = child_environment(Environment(), CALLER, {})
     assert undeclared(script, visible, CALLER) == names
-
-
-def test_dotenv_reads_quotes_comments_and_export() -> None:
-    text = (
-        '# head\r\nexport A=1\r\nB = \'a # b\' # tail\r\n\r\nC="x\\ty\\"z" \r\nD=a#b # c\r\nE=\r\n'
-        "F=a=b\r\nG='$HOME'\r\n"
-    )
-    assert dotenv(text, ".env") == {
-        "A": "1",
-        "B": "a # b",
-        "C": 'x\ty"z',
-        "D": "a#b",
-        "E": "",
-        "F": "a=b",
-        "G": "$HOME",
-    }
-
-
-def test_dotenv_names_every_wrong_line() -> None:
-    with pytest.raises(OrchfileError) as caught:
-        dotenv("A=1\nnonsense\nB='open\n1X=2\nC='a' b\nD=\0\n", "ci.env")
-    assert [(problem.file, problem.line) for problem in caught.value.problems] == [
-        ("ci.env", line) for line in (2, 3, 4, 5, 6)
-    ]

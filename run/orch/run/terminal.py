@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:
-    import _signal as signal  # see orch.rules.wakeup
+    import _signal as signal  # see orch.run.wakeup
 
 
 class Terminal:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.rules.capture import Captured, capture
-from orch.rules.process import Job, Processes
+from orch.run.capture import Captured, capture
+from orch.run.process import Job, Processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

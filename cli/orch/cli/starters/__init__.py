@@ -1,0 +1,1 @@
+"""What `orch init` writes for each kind of project. Knows nothing of the commands that read it."""
