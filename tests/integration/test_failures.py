@@ -27,7 +27,6 @@ def one(project: Project, body: str) -> None:
         ('outputs = ["x.*"]\ncmd = "true"', ["did not make x.*"]),
         ('outputs = ["tree/"]\ncmd = "true"', ["did not make tree/"]),
         ('outputs = []\ndepfile = "d"\ncmd = "true"', ["did not write its depfile d"]),
-        ('outputs = []\ntools = ["no-such-tool"]\ncmd = "true"', ["no-such-tool"]),
         ('outputs = []\ncmd_inputs = ["echo broken; exit 2"]\ncmd = "true"', ["echo broken; exit 2"]),
     ],
 )
@@ -53,8 +52,7 @@ def test_too_many_arguments_are_a_failure_with_the_way_out(project: Project) -> 
     one(project, 'inputs = ["src/**"]\noutputs = []\ncmd = ["true", "{{ inputs }}"]')
     for number in range(1200):
         project.write(f"src/{number:04}{'x' * 200}/{'y' * 200}", "")
-    assert project.run("build", expect=1, **{f"XDG_{i}": "z" * 120_000 for i in range(16)}).code == 1
-    # The system's limit counts the environment too: with these sixteen it is always passed.
+    # The system's limit, usually 2 MiB, counts the environment too: together they always pass it.
     said = project.run("build", expect=1, **{f"XDG_{i}": "z" * 120_000 for i in range(16)}).err
     assert "cannot start true" in said
     assert "{{ inputs | file }}" in said

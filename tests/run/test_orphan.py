@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.rules.conftest import Mark
+    from tests.run.conftest import Mark
 
 ENV = {"PATH": os.environ["PATH"], "HOME": "/"}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.rules.conftest import Mark
+    from tests.run.conftest import Mark
 
 ENV = {"PATH": os.environ["PATH"], "HOME": "/"}
 DEADLINE_S = 20  # a hang is a failure; nothing here depends on its length
@@ -177,7 +177,7 @@ def test_a_process_that_turns_up_after_the_last_task_is_ended(tmp_path: Path, ma
     with Processes(str(tmp_path)):
         script = f"sleep {mark.seconds} & exit 0"
         subprocess.run(["sh", "-c", script], start_new_session=True, check=True)
-        assert mark.sleepers() == 1
+        mark.until(lambda: mark.sleepers() == 1)
     assert mark.alive() == []
 
 

@@ -19,7 +19,9 @@ with Processes(sys.argv[1]) as each:
     each.start(Job("ask", ("sh", "-c", sys.argv[2]), "/", dict(os.environ), interactive=True))
     exits = []
     while not exits:
-        exits = each.wait().exits
+        exits, signals = each.wait()
+        for number in signals:  # a Ctrl-C that came before the task had the terminal
+            each.interrupt(number)
     mine = os.tcgetpgrp(0) == os.getpgrp() and termios.tcgetattr(0) == modes
     print("code", exits[0].code, "log", repr(exits[0].log_path), "mine", mine)
 """

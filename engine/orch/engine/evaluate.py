@@ -15,9 +15,9 @@ from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
 from orch.engine.outputs import find_outputs
 from orch.rules.depfile import parse
-from orch.rules.environment import undeclared
 from orch.rules.listing import Listing
 from orch.rules.template import text
+from orch.run.environment import undeclared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

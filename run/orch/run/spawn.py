@@ -23,7 +23,8 @@ _DEFAULT_SIGNALS = (
 )
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _REASONS = {
-    errno.E2BIG: "its arguments and environment are longer than the system allows; pass long lists in a file",
+    errno.E2BIG: "its arguments and environment are longer than the system allows;"
+    " `{{ inputs | file }}` passes a list in a file",
     errno.ENOEXEC: "it is neither a program for this machine nor a script with a `#!` line",
 }
 

@@ -61,14 +61,20 @@ def _test(root: str, sources: list[str], settings: list[str], tests: list[str], 
     uses_pytest = "pytest" in _text(root, [*settings, *_PYTEST, *tests])
     unittest = not uses_pytest and "unittest" in _text(root, tests)
     start = os.path.commonpath(folders) or "."
-    cmd = ["python3", "-m", "unittest", "discover", "-s", start] if unittest else ["python3", "-m", "pytest", "-q"]
+    cmd = (
+        ["python3", "-m", "unittest", "discover", "-s", start]
+        if unittest
+        else ["python3", "-m", "pytest", "-q"]
+    )
     tops = sorted({folder.partition("/")[0] for folder in folders} - {""})
     path = [name for name in ("src",) if any(source.startswith("src/") for source in sources)]
     return Task(
         f"{prefix}test",
         {
             "desc": "Run the tests",
-            "inputs": list(dict.fromkeys([*sources, *settings, *(f"{top}/" for top in tops), "!**/__pycache__/**"])),
+            "inputs": list(
+                dict.fromkeys([*sources, *settings, *(f"{top}/" for top in tops), "!**/__pycache__/**"])
+            ),
             "outputs": [],
             "env": {"PYTHONPATH": os.pathsep.join([*path, "."]), "PYTHONDONTWRITEBYTECODE": "1"},
             "tools": ["python3"],
