@@ -17,6 +17,8 @@ import sys
 from _imp import source_hash  # SipHash, there since PEP 552; private: an ImportError here means no snapshot
 from _operator import attrgetter, eq
 
+from orch.graph.version import VERSION
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,8 +66,8 @@ def words_for(here: bytes, targets: Sequence[bytes], environment: Mapping[bytes,
 
 
 def identity(root: bytes) -> bytes:
-    """What else must be the same: the root, the user, the interpreter, the format."""
-    return b"\0".join([MAGIC, root, str(posix.getuid()).encode(), sys.version.encode()])
+    """What else must be the same: the format, this program, the interpreter, the user, the root."""
+    return b"\0".join([MAGIC, VERSION.encode(), sys.version.encode(), b"%d" % posix.getuid(), root])
 
 
 def boot_id() -> bytes:

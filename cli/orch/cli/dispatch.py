@@ -50,7 +50,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> i
 
 def _run(arguments: Sequence[str], console: Console, environ: Mapping[str, str]) -> int:
     if "--version" in arguments[:1] or "-V" in arguments[:1]:
-        from orch.cli.version import VERSION
+        from orch.graph.version import VERSION
 
         console.out(f"orch {VERSION}")
         return 0

@@ -52,18 +52,10 @@ class Evaluator:
             several = f" and {len(found.missing) - 1} more" if len(found.missing) > 1 else ""
             failure = Failure(f"it ended well but did not make {found.missing[0]}{several}")
         failure = failure or self._changed_inputs(started, found.paths)
-        literal = {pattern.path for pattern in node.outputs or () if pattern.kind == "file"}
         discovered, reason = self._discover(started, found.paths)
         failure = failure or reason
-        outputs: list[tuple[str, str]] = []
-        for path in found.paths:
-            try:
-                self._digests.refresh(path)
-                outputs.append((path, self._digests.of(path)))
-                if outputs[-1][1] == FOLDER and path in literal:
-                    failure = failure or Failure(f"its output {path} is a folder", f'write "{path}/" to own it')
-            except OSError as error:
-                failure = failure or Failure(f"its output {path} cannot be read: {error.strerror}")
+        outputs, reason = self._digest_outputs(node, found.paths)
+        failure = failure or reason
         inputs = started.assessment.inputs
         fixed = [part for part in started.assessment.parts if not part[0].startswith("discovered:")]
         new = [path for path in discovered if path not in inputs]
@@ -82,7 +74,27 @@ class Evaluator:
             orchfile=self._orchfile,
             tries=started.number,
         )
-        return Finished(record, parts, tuple(outputs)), failure
+        return Finished(record, parts, outputs), failure
+
+    def _digest_outputs(
+        self, node: Node, paths: Sequence[str]
+    ) -> tuple[tuple[tuple[str, str], ...], Failure | None]:
+        """What the attempt left, (path, digest), and what of it cannot be an output."""
+        files = {pattern.path for pattern in node.outputs or () if pattern.kind == "file"}
+        outputs: dict[str, str] = {}
+        failure = None
+        for path in paths:
+            self._digests.refresh(path)
+            try:
+                outputs[path] = self._digests.of(path)
+            except OSError as error:
+                failure = failure or Failure(f"its output {path} cannot be read: {error.strerror}")
+                continue
+            if outputs[path] == FOLDER and path in files:
+                failure = failure or Failure(
+                    f"its output {path} is a folder", f'"{path}/" owns all that is in it'
+                )
+        return tuple(outputs.items()), failure
 
     def _undeclared(self, node: Node) -> str:
         """A hint at variables that the script uses and the caller has set, but the task does not see."""
@@ -106,7 +118,11 @@ class Evaluator:
             if path in own:
                 continue
             self._digests.refresh(path)
-            if self._digests.of(path, as_input=True) != before[f"input:{path}"]:
+            try:
+                is_same = self._digests.of(path, as_input=True) == before[f"input:{path}"]
+            except OSError:  # it became a FIFO, say
+                is_same = False
+            if not is_same:
                 return _changed(path, started)
         return None
 
@@ -124,8 +140,10 @@ class Evaluator:
                 return (), Failure(f"its depfile {from_cwd('.', path)} cannot be read: {error}")
         known = {*outputs, *started.assessment.inputs}
         found = dict.fromkeys(_below_root(node.cwd, text) for text in texts)
-        discovered = tuple(path for path in found if path not in known and not os.path.isdir(path))
+        discovered = tuple(path for path in found if path not in known and _can_change(path))
         for path in discovered:
+            if os.path.exists(path) and not os.access(path, os.R_OK):
+                return (), Failure(f"it read {path}, which cannot be read by this user")
             failure = self._undeclared_edge(node, path) or self._changed_discovery(started, path)
             if failure:
                 return discovered, failure
@@ -155,6 +173,11 @@ class Evaluator:
         before = known.digest if known else None
         self._digests.refresh(path)
         return None if before is not None and self._digests.of(path) == before else _changed(path, started)
+
+
+def _can_change(path: str) -> bool:
+    """Whether this is a file, or may become one: not a folder or a device such as /dev/null."""
+    return os.path.isfile(path) or not os.path.exists(path)
 
 
 def _changed(path: str, started: Started) -> Failure:

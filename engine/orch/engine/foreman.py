@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orch.graph.schedule import Capacity, Ending, Schedule
     from orch.graph.task import Node
     from orch.run.child import Exit
-    from orch.run.process import Processes
+    from orch.run.process import Events, Processes
 else:
     import _signal as signal  # without the 4 ms of its Python part
 
@@ -98,7 +98,9 @@ class Foreman:
         while (name := self._schedule.next_ready()) is not None:
             assessment = self._assess(name)
             if isinstance(assessment, Failure):
-                self._end(Result(name, self._failed(name), failure=assessment))
+                self._heed(self._site.processes.wait(0.0))
+                if not self.stopped_by:  # else the signal ended a command of `cmd_inputs`
+                    self._end(Result(name, self._failed(name), failure=assessment))
             elif assessment.reasons:
                 self._assessed[name] = assessment, self._site.store.data_version()
                 self._schedule.runnable(name)
@@ -193,17 +195,20 @@ class Foreman:
         limits_s += [_LEADERS_S] if site.claims.has_leaders else []
         limits_s += [max(0.0, due_s - time.monotonic()) for due_s in self._again.values()]
         events = site.processes.wait(min(limits_s, default=None))
-        for ended in events.exits:
-            self._ended(ended)
-        for number in events.signals:
-            if number in _STOPS:
-                self._stop(number)
+        self._heed(events)
         if live in site.processes.running:
             site.reporter.live(live, site.processes.read_new(live))
         if not events.exits and site.claims.has_leaders:
             site.claims.commit()
         if site.reporter.is_closed and not self.stopped_by:
             self._stop(signal.SIGPIPE)
+
+    def _heed(self, events: Events) -> None:
+        for ended in events.exits:
+            self._ended(ended)
+        for number in events.signals:
+            if number in _STOPS:
+                self._stop(number)
 
     def _stop(self, number: int) -> None:
         """First ask, then kill (X2)."""

@@ -11,9 +11,10 @@ from orch.cache.digest import MISSING, combine
 from orch.cache.key import named
 from orch.graph.value import NamedTuple
 from orch.rules.connect import members
+from orch.rules.script import quoted
 from orch.rules.template import text
 from orch.run.capture import capture
-from orch.run.environment import UNSET, child_environment, key_parts
+from orch.run.environment import BASE_KEYED, UNSET, child_environment, key_parts
 from orch.run.search import find_program
 
 TYPE_CHECKING = False
@@ -118,19 +119,24 @@ class Observer:
     def _declared(self, node: Node) -> list[tuple[str, str]]:
         command = node.command
         words = [text(word) for word in command.words]
-        env = [part for part in key_parts(node.environment, self.caller) if part[1] != UNSET]
-        outputs = [
-            ("!" if one.negated else "") + one.path + ("/" if one.kind == "tree" else "")
-            for one in node.outputs or ()
-        ]
+        outputs = [("!" if one.negated else "") + one.written for one in node.outputs or ()]
         return [
             ("format", FORMAT),
-            ("command", words[0] if command.shell else "\n".join(words)),
-            ("shell", " ".join(command.shell)),
+            ("command", words[0] if command.shell else " ".join(map(quoted, words))),
+            ("shell", " ".join(map(quoted, command.shell))),
             ("cwd", node.cwd),
-            *env,
-            ("outputs", "\n".join(outputs)),
+            *self._environment_parts(node),
+            ("outputs", " ".join(map(quoted, outputs))),
             *([("depfile", node.depfile)] if node.depfile else []),
+        ]
+
+    def _environment_parts(self, node: Node) -> list[tuple[str, str]]:
+        # What only a pattern asked for is recorded by its digest: nobody chose to show it.
+        asked = {*BASE_KEYED, *node.environment.inputs, *dict(node.environment.constants)}
+        return [
+            (name, value if name[4:] in asked else "sha256 " + combine([value]))
+            for name, value in key_parts(node.environment, self.caller)
+            if value != UNSET
         ]
 
     def _tool_parts(self, node: Node) -> list[tuple[str, str]]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from orch.graph.task import Node, Pattern
 
 
+_NAMED = 5  # paths that are named one by one when they are moved to the trash
+
+
 class Preparer:
     """Prepares the attempts of one build; `made` are the recorded outputs by node, path -> digest."""
 
@@ -100,15 +103,18 @@ class Preparer:
         made = self._made.get(node.id, {})
         literal = {one.path: one.kind for one in _literal_outputs(node) if os.path.lexists(one.path)}
         found = find_outputs(node, Listing(os.getcwd())).paths
-        moved: list[str] = []
+        moved: dict[str, str] = {}
         for path in sorted({*made, *found, *literal}, key=os.fsencode, reverse=True):
             is_folder = os.path.isdir(path) and not os.path.islink(path) and literal.get(path) != "file"
             recorded = made.get(path, FOLDER if is_folder else "")
             if not remove_output(self._place.root, path, recorded, self._digests):
-                kept = to_trash(self._place, self._run_id, path)
-                moved.append(f"{path} was not as orch left it; it was moved to {kept}")
+                moved[path] = to_trash(self._place, self._run_id, path)
                 self._digests.refresh(path)
-        return moved
+        if len(moved) > _NAMED:
+            first = min(moved, key=os.fsencode)
+            several = f"{first} and {len(moved) - 1:,} more outputs of {node.id} were not as orch left them"
+            return [f"{several}; they were moved to .orch/trash/{self._run_id}/"]
+        return [f"{path} was not as orch left it; it was moved to {kept}" for path, kept in moved.items()]
 
     def _job(self, node: Node, depfile: str, number: int, args: Sequence[str]) -> Job:
         observer = self._observer

@@ -40,21 +40,19 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         kinds = [part.kind for part in parts]
         console.out(json.dumps({"file": name, "found": kinds, "tasks": tasks}, indent=2))
     elif not options.quiet:
-        kinds = " and ".join(part.kind for part in parts)
-        console.err(f"orch: wrote {shown(name)} ({kinds}): {', '.join(tasks)}")
+        about = " and ".join(part.kind for part in parts)
+        console.err(f"orch: wrote {shown(name)} ({about}): {', '.join(tasks)}")
         console.hint("`orch build` builds")
     return 0
 
 
 def parts_for(root: str, files: Sequence[str]) -> list[Part]:
     """What to write for a folder with these files (relative to `root`)."""
-    lookers = [look for look in (make.look, node.look) if look(root, files, "")]
-    if not lookers or any(name in files for name in python.CONFIGURATION):
-        lookers.append(python.look)
-    found = [part for look in lookers if (part := look(root, files, ""))]
+    found = [(look, part) for look in (make.look, node.look) if (part := look(root, files, ""))]
+    if not found or any(name in files for name in python.CONFIGURATION):
+        found += [(python.look, part) for part in [python.look(root, files, "")] if part]
     if not found:  # C files beside another build are that build's business
         return [c.look(root, files, "") or sample()]
     if len(found) == 1:
-        return found
-    named = zip(lookers, found, strict=False)
-    return [part for look, first in named if (part := look(root, files, f"{first.kind.lower()}-"))]
+        return [found[0][1]]
+    return [part for look, one in found if (part := look(root, files, f"{one.kind.lower()}-"))]
