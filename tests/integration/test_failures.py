@@ -124,6 +124,21 @@ def test_an_input_that_changes_while_the_task_runs(project: Project) -> None:
     project.run("build", expect=1)
 
 
+def test_an_input_that_becomes_a_fifo_while_the_task_runs(project: Project) -> None:
+    one(project, 'inputs = ["a"]\noutputs = ["b"]\ncmd = "cp a b; rm a; mkfifo a"')
+    project.write("a", "1\n")
+    assert "its input a changed while it ran" in project.run("build", expect=1).err
+
+
+def test_a_depfile_may_name_what_is_no_file(project: Project) -> None:
+    one(project, 'outputs = ["b"]\ncmd = "touch b; echo b: /dev/null . gone x > $ORCH_DEPFILE"')
+    project.write("x", "1")
+    project.build()
+    assert "fresh" in project.build().err
+    project.write("x", "2")
+    assert "1 ran" in project.build().err
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
@@ -185,7 +200,7 @@ def test_what_a_task_leaves_running_is_ended_before_its_outputs_are_read(project
     one(
         project,
         'outputs = ["b"]\ngrace = "0.1s"\n'
-        "cmd = \"\"\"echo 1 > b; (trap '' TERM; while :; do echo 2 >> b; sleep 0.01; done) & \"\"\"",
+        'cmd = """echo 1 > b; (trap \'\' TERM; while :; do echo 2 >> b; sleep 0.01; done) & """',
     )
     project.build()
     size = len(project.read("b"))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 # A task that says when it is inside, and stays there until two are, or nobody else came for a while:
 # `most` is how many were inside at once.
-INSIDE = "mkdir -p in most; touch in/$ORCH_NODE; ls in | wc -l > most/$ORCH_NODE; sleep 0.15; rm in/$ORCH_NODE"
+INSIDE = (
+    "mkdir -p in most; touch in/$ORCH_NODE; ls in | wc -l > most/$ORCH_NODE; sleep 0.15; rm in/$ORCH_NODE"
+)
 
 
 def most_at_once(project: Project) -> int:
@@ -386,4 +388,3 @@ def test_a_dry_run_runs_nothing_and_says_what_would(project: Project) -> None:
     assert re.search(r"stale +a", said), said
     assert re.search(r"stale +b", said), said
     assert not project.exists(".orch/state.db")
-

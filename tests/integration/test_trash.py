@@ -86,6 +86,21 @@ def test_files_of_the_user_in_an_owned_tree_are_kept(project: Project) -> None:
     assert project.files() == ["Orchfile.toml", "a", "tree/deep/made"]
 
 
+def test_many_files_of_the_user_are_one_note(project: Project) -> None:
+    project.orchfile("""
+        version = 1
+        [tasks.tree]
+        outputs = ["tree/"]
+        cmd = "mkdir -p tree"
+    """)
+    for number in range(100):
+        project.write(f"tree/{number}", "mine")
+    said = project.build().err
+    assert said.count("note:") == 1
+    assert "tree/0 and 99 more outputs of tree" in said
+    assert len(list((project.root / ".orch/trash").rglob("tree/*"))) == 100
+
+
 def test_what_a_failed_attempt_left_stays_to_be_read_and_is_replaced_silently(project: Project) -> None:
     project.orchfile("""
         version = 1

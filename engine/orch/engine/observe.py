@@ -134,7 +134,7 @@ class Observer:
         # What only a pattern asked for is recorded by its digest: nobody chose to show it.
         asked = {*BASE_KEYED, *node.environment.inputs, *dict(node.environment.constants)}
         return [
-            (name, value if name[4:] in asked else "sha256 " + combine([value]))
+            (name, value if name[4:] in asked or name.startswith("env:LC_") else "sha256 " + combine([value]))
             for name, value in key_parts(node.environment, self.caller)
             if value != UNSET
         ]

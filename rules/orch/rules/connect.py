@@ -112,7 +112,7 @@ class _Wiring:
                 items = [
                     item
                     for item in self._matching(node, pattern)
-                    if item.kind == "members" or selects(patterns, item.path)
+                    if item.kind != "file" or selects(patterns, item.path)
                 ]
             for item in items:
                 found.setdefault((item.kind, item.path, item.owner), item)
@@ -164,7 +164,8 @@ class _Wiring:
 
     def _matching(self, node: Node, pattern: Pattern) -> list[Input]:
         owner = self._owners.trees.get(pattern.path) if pattern.kind == "tree" else None
-        if owner and owner != node.id:
+        whole = not any(other.negated for other in node.inputs or ())  # else its members are looked at
+        if owner and owner != node.id and whole:
             return [Input("tree", pattern.path, owner)]
         glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
         matches = self._globs.get(glob) or self._globs.setdefault(glob, self._match(glob))

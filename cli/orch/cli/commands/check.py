@@ -1,4 +1,7 @@
-"""`orch check`: what in the Orchfiles is wrong, and what may surprise. Reads the Orchfiles only."""
+"""`orch check`: what in the Orchfiles is wrong, and what may surprise.
+
+Reads the Orchfiles only. Knows nothing of state and processes.
+"""
 
 from __future__ import annotations
 

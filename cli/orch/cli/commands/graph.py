@@ -1,4 +1,7 @@
-"""`orch graph`: the graph as text, dot, mermaid or JSON. Reads the Orchfiles only."""
+"""`orch graph`: the graph as text, dot, mermaid or JSON.
+
+Reads the Orchfiles only. Knows nothing of state and processes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`orch init`: writes a commented Orchfile for what is found in this folder."""
+"""`orch init`: writes a commented Orchfile for what is found in this folder.
+
+Knows nothing of what the kinds of projects need: orch.cli.starters does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`orch list`: tasks and milestones with what they are for. Reads the Orchfiles only."""
+"""`orch list`: tasks and milestones with what they are for.
+
+Reads the Orchfiles only. Knows nothing of state and processes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`orch schema`: the JSON Schema of Orchfile.toml. Needs no project."""
+"""`orch schema`: the JSON Schema of Orchfile.toml. Knows nothing of any project."""
 
 from __future__ import annotations
 
