@@ -78,19 +78,19 @@ sys.stdin.read()
 def test_a_killed_builds_tree_is_ended(
     tmp_path: Path, mark: Mark, victim: subprocess.Popen[bytes], script: str
 ) -> None:
-    leader = killed_build(tmp_path, "run-1", script.strip(), mark)
-    names = end_orphans("run-1", [leader], 0.3)
+    leader = killed_build(tmp_path, mark.seconds, script.strip(), mark)
+    names = end_orphans(mark.seconds, [leader], 0.3)
     assert mark.alive() == []
     assert sum(mark.seconds in name for name in names) >= 3
     assert victim.poll() is None
-    assert end_orphans("run-1", [leader], 0.3) == []
+    assert end_orphans(mark.seconds, [leader], 0.3) == []
 
 
 def test_the_run_id_alone_finds_what_left_its_session(tmp_path: Path, mark: Mark) -> None:
-    killed_build(tmp_path, "run-alone", "(setsid sleep MARK &)", mark)
+    killed_build(tmp_path, mark.seconds, "(setsid sleep MARK &)", mark)
     end_orphans("another-run", (), 0.3)
     assert mark.sleepers() == 2
-    end_orphans("run-alone", (), 0.3)
+    end_orphans(mark.seconds, (), 0.3)
     assert mark.alive() == []
 
 
@@ -102,10 +102,11 @@ def test_a_pid_that_was_given_to_another_process_is_spared(victim: subprocess.Po
 def test_neither_we_nor_our_ancestors_are_ended() -> None:
     chain = [(pid, descent.start_time(pid)) for pid in (os.getpid(), os.getppid())]
     # As a build that was started by a task of the very run that it takes over.
-    inner = "import sys; from orch.run.orphan import end_orphans; print(end_orphans('run-self', (), 0.1))"
+    run_id = f"run-{os.getpid()}"
+    inner = f"from orch.run.orphan import end_orphans; print(end_orphans({run_id!r}, (), 0.1))"
     ended = subprocess.run(
         [sys.executable, "-c", inner],
-        env=ENV | {"PYTHONPATH": ":".join(sys.path), RUN_VARIABLE: "run-self"},
+        env=ENV | {"PYTHONPATH": ":".join(sys.path), RUN_VARIABLE: run_id},
         stdout=subprocess.PIPE,
         text=True,
         check=False,

@@ -139,7 +139,7 @@ def test_a_process_that_hides_whose_it_is_goes_with_the_last_task(
     assert mark.alive() == []
 
 
-@pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; ", "trap 'setsid env -i /bin/sleep MARK &' TERM; "])
 def test_what_is_ended_under_its_parent_cannot_hide(
     processes: Processes, tmp_path: Path, trap: str, mark: Mark, other_mark: Mark
 ) -> None:
