@@ -74,8 +74,12 @@ def markdown(group: Sequence[Row], yardsticks: Sequence[str]) -> str:
     for row in group:
         cells = [row.tool, _three(row.wall_ms, 1), *(_three(row.ratios.get(name), 2) for name in seen)]
         counts = " or ".join(map(str, row.commands)) if row.tool != "bare python" else ""
-        lines.append(f"| {' | '.join(cells)} | {counts} | {row.cpu_ms:.1f} | {row.peak_mib:.0f} |")
+        lines.append(f"| {' | '.join(cells)} | {counts} | {row.cpu_ms:.1f} | {_peak(row)} |")
     return "\n".join(lines)
+
+
+def _peak(row: Row) -> str:
+    return f"{row.peak_mib:.0f}" if row.peak_mib else ""
 
 
 def _three(values: tuple[float, float, float] | None, digits: int) -> str:

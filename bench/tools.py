@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sys
 import time
@@ -32,7 +33,7 @@ class Run(NamedTuple):
 
     wall_s: float
     cpu_s: float
-    peak_bytes: int  # of the largest process that was waited for
+    peak_bytes: int  # of the largest process; 0 = no more than this program's own, which the kernel counts in
 
 
 class Absent(Exception):
@@ -85,5 +86,6 @@ def run(tool: Tool, folder: Path, home: Path) -> Run:
     if status:
         tail = (home / "output").read_text(errors="replace")[-2000:]
         raise RuntimeError(f"{tool.name} ended with {os.waitstatus_to_exitcode(status)} in {folder}:\n{tail}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) if usage.ru_maxrss > own else 0
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, peak)

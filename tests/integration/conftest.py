@@ -77,6 +77,10 @@ class Scene:
                 found.append(command)
         return found
 
+    def await_end_of(self, text: str) -> None:
+        """No process whose command line holds the text is left; who was not waited for has none."""
+        eventually(lambda: not any(text in one for one in self.living()), f"{text} ends")
+
     def await_nothing_left(self) -> None:
         """No process of the project survives."""
         eventually(lambda: not self.living(), f"{self.living()} ended")

@@ -1,7 +1,8 @@
-"""How many tasks run at once, for how long, how often and in which order (design section 2, limits; X4, X5)."""
+"""How many tasks run at once, for how long, how often and in which order (design 2; X4, X5)."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -350,6 +351,56 @@ def test_after_a_failure_nothing_begins_but_what_runs_ends(scene: Scene) -> None
     assert scene.project.ran() == {"long": 1, "bad": 1}
     scene.project.run("build", "long", expect=0)
     assert scene.project.ran() == {}
+
+
+def test_a_task_that_ends_with_the_failing_one_counts(scene: Scene) -> None:
+    """Both exits are seen in one go, while this program is stopped."""
+    scene.project.orchfile("""
+        version = 1
+        [tasks.a_bad]
+        outputs = []
+        cmd = "touch bad; while ! test -e go; do sleep 0.01; done; exit 1"
+        [tasks.good]
+        outputs = ["g"]
+        cmd = "@count good@; touch g good; while ! test -e go; do sleep 0.01; done"
+    """)
+    build = scene.project.start("build", "-j2", "--json")
+    scene.await_file("bad")
+    scene.await_file("good")
+    build.send_signal(signal.SIGSTOP)
+    scene.project.write("go", "")
+    scene.await_end_of("sh -eu")
+    build.send_signal(signal.SIGCONT)
+    code, out, _ = scene.end(build)
+    assert code == 1
+    assert json.loads(out.splitlines()[-1])["counts"] == {
+        "ran": 2,
+        "fresh": 0,
+        "failed": 1,
+        "advisory": 0,
+        "skipped": 0,
+        "stopped": 0,
+    }
+
+
+@pytest.mark.parametrize("flags", [["-j1", "-k"], ["-j1"], ["-j3", "-k"], ["-j3"]])
+def test_a_task_that_cannot_even_be_prepared_frees_its_place(project: Project, flags: list[str]) -> None:
+    project.orchfile("""
+        version = 1
+        [tasks.a]
+        outputs = []
+        secrets = ["SHORT"]
+        cmd = "true"
+        [tasks.b]
+        outputs = []
+        secrets = ["SHORT"]
+        cmd = "true"
+        [tasks.c]
+        outputs = ["c"]
+        cmd = "@count c@; touch c"
+    """)
+    project.run("build", *flags, expect=1, SHORT="abc")
+    assert project.ran() == ({"c": 1} if "-k" in flags else {})
 
 
 def test_keep_going_builds_what_does_not_need_the_failed_one(project: Project) -> None:

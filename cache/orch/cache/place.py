@@ -82,7 +82,8 @@ class Place(NamedTuple):
                 self.adopt()
                 return moved
         except OSError as error:
-            facts = [("folder", self.folder), ("reason", os.strerror(error.errno or 0))]
+            path = str(error.filename2 or error.filename or self.folder)
+            facts = [("path", path), ("reason", os.strerror(error.errno or 0))]
             raise StateError("the state folder cannot be written", facts) from error
 
     def make_run_folder(self, run_id: str) -> str:

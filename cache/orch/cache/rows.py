@@ -21,7 +21,8 @@ insert into node
 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (id) do update set status = excluded.status, key = excluded.key, run = excluded.run,
     log = excluded.log, started_ns = excluded.started_ns, duration_s = excluded.duration_s,
-    code = excluded.code, discovery = excluded.discovery, orchfile = excluded.orchfile, tries = excluded.tries,
+    code = excluded.code, discovery = excluded.discovery, orchfile = excluded.orchfile,
+    tries = excluded.tries,
     good_run = iif(excluded.status = 'ok', excluded.run, good_run)
 """
 _SAVE_GOOD_PARTS = "insert or replace into parts (node, last, good) values (?, ?, null)"

@@ -54,8 +54,11 @@ class Database:
 
     def run_many(self, sql: str, values: Iterable[Row]) -> None:
         """One statement for each row of values; raises as `rows` does."""
+        rows = list(values)
+        if not rows:
+            return
         try:
-            self._connection.executemany(sql, values)
+            self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
             raise _translated(error, self._path) from error
 

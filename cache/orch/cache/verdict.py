@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Reason(NamedTuple):
     """One thing that makes a node stale.
 
-    `kind`: "new", "failed", "interrupted", "always", "forced", "part" (of the key; `name` as there) or
-    "output". `old` and `new` are values or digests, None where there is none.
+    `kind`: "new", "failed", "interrupted", "always", "forced", "args", "order" (of the key's parts), "part"
+    (of the key; `name` as there) or "output". `old` and `new` are values or digests, None where there is
+    none.
     """
 
     kind: str
@@ -63,6 +64,7 @@ _PLAIN = {
     "always": "it always runs",
     "forced": "it was forced",
     "args": "it runs with arguments",
+    "order": "the order of its inputs changed",
 }
 
 
@@ -76,11 +78,17 @@ def void(record: Record | None) -> Reason | None:
 
 
 def changed_parts(old: Parts, new: Parts, unknown: Container[str] = ()) -> list[Reason]:
-    """The parts that differ, but for those whose value is not known yet."""
+    """The parts that differ, but for those whose value is not known yet; their order if it is only that.
+
+    >>> parts = [("input:a", "1"), ("input:b", "2")]
+    >>> [str(reason) for reason in changed_parts(parts, parts[::-1])]
+    ['the order of its inputs changed']
+    """
+    found = changes(old, new)
+    if not found and list(old) != list(new):
+        return [Reason("order")]
     return [
-        Reason("part", change.name, change.old, change.new)
-        for change in changes(old, new)
-        if change.name not in unknown
+        Reason("part", change.name, change.old, change.new) for change in found if change.name not in unknown
     ]
 
 

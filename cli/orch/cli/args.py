@@ -26,6 +26,10 @@ COMMANDS = {
 }
 LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "cache", "audit")
 _LATER_FLAGS = ("--since", "--mode", "--trace", "--wait", "--allow", "--capture", "--run")
+_ONE_NODE = ("why", "log")
+_NO_TARGETS = ("list", "check", "init", "schema")
+_COLORS = ("auto", "always", "never")
+_FORMS = ("text", "dot", "mermaid", "json")
 _WITH_VALUE = ("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs")
 
 
@@ -60,15 +64,29 @@ def parse(arguments: Sequence[str]) -> Options:
     command, rest = _command(words)
     parser = _Parser(prog=f"orch {command}", description=COMMANDS[command], allow_abbrev=False)
     _common(parser)
-    _ADDERS.get(command, _targets)(parser)
+    if command in _ADDERS:
+        _ADDERS[command](parser)
     for flag in _LATER_FLAGS:
         parser.add_argument(flag, action=_Later, nargs="?", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.add_argument("--staged", action=_Later, nargs=0, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    found = vars(parser.parse_intermixed_args(rest))
+    _targets(parser, command)
+    namespace, unknown = parser.parse_known_intermixed_args(rest)
+    if unknown:
+        parser.refuse(unknown[0])
+    found = vars(namespace)
+    targets = tuple(found.pop("targets"))
+    _check_targets(command, targets, args)
+    return Options(command, targets, args, **found)
+
+
+def _check_targets(command: str, targets: tuple[str, ...], args: tuple[str, ...] | None) -> None:
+    hint = f"`orch {command} --help` shows the flags"
     if args is not None and command != "build":
         raise UsageError(f"orch {command} takes nothing after --")
-    targets = found.pop("targets", None) or []
-    return Options(command, tuple([targets] if isinstance(targets, str) else targets), args, **found)
+    if command in _ONE_NODE and len(targets) != 1:
+        raise UsageError(f"orch {command} takes one node" if targets else "a node is missing", hint=hint)
+    if command in _NO_TARGETS and targets:
+        raise UsageError(f"orch {command} takes no targets", hint=hint)
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
@@ -98,7 +116,20 @@ def _command(words: list[str]) -> tuple[str, list[str]]:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        flags, _, rest = message.removeprefix("argument ").partition(": ")
+        if rest.startswith("expected"):
+            message = f"{flags.partition('/')[0]} needs a value"
         raise UsageError(message, hint=f"`{self.prog} --help` shows the flags")
+
+    def refuse(self, word: str) -> NoReturn:
+        """Raise UsageError for a flag that is not known."""
+        flag = word.partition("=")[0]
+        known = [
+            one for each in self._actions if each.help != argparse.SUPPRESS for one in each.option_strings
+        ]
+        near = nearest(flag, known)
+        hint = f"did you mean {near}?" if near else f"`{self.prog} --help` shows the flags"
+        raise UsageError(f"there is no flag {flag}", hint=hint)
 
 
 class _Later(argparse.Action):
@@ -113,11 +144,12 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
     parser.add_argument("-v", "--verbose", action="store_true", help="say more")
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    parser.add_argument(
+        "--color", type=_one_of("--color", _COLORS), default="auto", metavar="WHEN", help=", ".join(_COLORS)
+    )
 
 
 def _build(parser: argparse.ArgumentParser) -> None:
-    _targets(parser)
     parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="how many commands run at once")
     parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure, build what does not need it"
@@ -129,7 +161,6 @@ def _build(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
-    _targets(parser)
     parser.add_argument("--exit-code", action="store_true", help="exit 1 if anything is stale or pending")
 
 
@@ -138,33 +169,42 @@ def _list(parser: argparse.ArgumentParser) -> None:
 
 
 def _graph(parser: argparse.ArgumentParser) -> None:
-    _targets(parser)
-    parser.add_argument("--format", choices=("text", "dot", "mermaid", "json"), default="text")
+    parser.add_argument(
+        "--format", type=_one_of("--format", _FORMS), default="text", metavar="FORM", help=", ".join(_FORMS)
+    )
 
 
 def _clean(parser: argparse.ArgumentParser) -> None:
-    _targets(parser)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show what would be removed")
     parser.add_argument("--state", action="store_true", help="remove .orch/ instead, but for its locks")
 
 
-def _one(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("targets", metavar="NODE")
+def _targets(parser: argparse.ArgumentParser, command: str) -> None:
+    what = "task, milestone, node, output path or name glob"
+    if command in _NO_TARGETS:  # taken all the same, so that they can be refused by name
+        parser.add_argument("targets", nargs="*", help=argparse.SUPPRESS)
+    else:
+        parser.add_argument(
+            "targets", nargs="*", metavar="NODE" if command in _ONE_NODE else "TARGET", help=what
+        )
 
 
-def _none(parser: argparse.ArgumentParser) -> None:
-    del parser
+def _one_of(flag: str, known: Sequence[str]) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in known:
+            near = nearest(text, known)
+            what = f"{', '.join(known[:-1])} or {known[-1]}"
+            raise UsageError(f"{flag} takes {what}, not {text}", hint=f"did you mean {near}?" if near else "")
+        return text
 
-
-def _targets(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "targets", nargs="*", metavar="TARGET", help="task, milestone, node, output path or name glob"
-    )
+    return chosen
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of 1 or more")
+        raise UsageError(
+            f"-j takes a number of 1 or more, not {text}", hint="`orch build --help` shows the flags"
+        )
     return int(text)
 
 
@@ -172,11 +212,6 @@ _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "build": _build,
     "status": _status,
     "list": _list,
-    "why": _one,
-    "log": _one,
     "graph": _graph,
     "clean": _clean,
-    "check": _none,
-    "init": _none,
-    "schema": _none,
 }

@@ -5,8 +5,11 @@ Knows nothing of builds.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+
+from orch.graph.errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from orch.graph.errors import OrchError, Problem
 
+_NOBODY_READS = frozenset((errno.EPIPE, errno.EBADF, errno.EIO))  # EIO: the terminal hung up
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "dim": "2", "bold": "1"}
 
 
@@ -33,12 +37,18 @@ class Console:
         self.out_bytes(text.encode("utf-8", "surrogateescape") + b"\n")
 
     def out_bytes(self, data: bytes) -> None:
-        """Write bytes to standard output as they are; once its reader is gone, nothing more."""
+        """Write bytes to standard output as they are; once its reader is gone, nothing more.
+
+        Raises StateError where the disk takes no more.
+        """
         if self.is_closed:
             return
         try:
             _write(1, data)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _NOBODY_READS:
+                reason = [("reason", error.strerror or str(error))]
+                raise StateError("standard output cannot be written", reason) from error
             self.is_closed = True
 
     def err(self, text: str, end: str = "\n") -> None:
@@ -104,7 +114,12 @@ def shown(text: str) -> str:
 def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:  # another program with the same terminal or pipe asked not to be blocked
+            import select
+
+            select.select((), (descriptor,), ())
 
 
 def _wants_colour(colour: str, environ: Mapping[str, str], stream: IO[str]) -> bool:

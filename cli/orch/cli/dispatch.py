@@ -60,11 +60,11 @@ def _run(arguments: Sequence[str], console: Console, environ: Mapping[str, str])
     from orch.cli.args import parse
 
     options = parse(arguments)
-    if options.folder != ".":
-        try:
-            os.chdir(options.folder)
-        except OSError as error:
-            raise UsageError(f"cannot enter {options.folder}: {error.strerror}") from error
+    try:
+        os.chdir(options.folder)
+        os.getcwd()  # which fails where the current folder was removed
+    except OSError as error:
+        raise UsageError(f"cannot enter {options.folder}: {error.strerror}") from error
     code = _command(options, console, environ)
     if console.is_closed and code == 0:
         return 141

@@ -5,6 +5,7 @@ Knows nothing of how a single node is judged or run.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 
@@ -78,6 +79,7 @@ def build(
 ) -> Summary:
     """Build the targets below the current folder; raises UsageError, OrchfileError, StateError, BusyError."""
     began_s = time.monotonic()
+    gc.disable()  # until the loop begins nearly everything that is made stays
     start = os.getcwd()
     project = open_project(start, request.file, request.profile)
     select(project, request.targets)  # a wrong name must not touch the state
@@ -126,7 +128,7 @@ class _Run:
         selection = select(project, self._request.targets)
         orders = _orders(project, selection, self._request)
         selected = set(selection.nodes) if self._request.only else graph.closure(selection.nodes)
-        memory = Memory(self._state)
+        memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
         reporter = make_reporter(self._id, len(selected))
         with Processes(self._place.path("tmp")) as processes:
@@ -144,6 +146,8 @@ class _Run:
                 reporter=reporter,
             )
             foreman = Foreman(site, schedule, self._capacity(project), orders)
+            gc.freeze()
+            gc.enable()
             foreman.run()
         preparer.close()
         self._digests.settle()

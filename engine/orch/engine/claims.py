@@ -67,7 +67,7 @@ class Claims:
         self._withdrawn.append(node)
 
     def led_by(self, leader: Leader) -> None:
-        """A process was started; said to the others only if it lives a while."""
+        """A process runs that others should know of."""
         self._leaders[leader.node] = leader
 
     @property

@@ -13,7 +13,7 @@ from orch.cache.key import key_of
 from orch.cache.record import Finished, Record, packed
 from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
-from orch.engine.outputs import find_outputs
+from orch.engine.outputs import find_outputs, owner_of
 from orch.rules.depfile import parse
 from orch.rules.listing import Listing
 from orch.rules.template import text
@@ -150,7 +150,7 @@ class Evaluator:
         return discovered, None
 
     def _undeclared_edge(self, node: Node, path: str) -> Failure | None:
-        owner = self._graph.owners.get(path) or self._graph.tree_over(path)
+        owner = owner_of(self._graph, path)
         if not owner or owner == node.id or owner in self._graph.before[node.id]:
             return None
         if owner in self._graph.closure(self._graph.before[node.id]):

@@ -73,8 +73,9 @@ class Foreman:
         self._schedule = schedule
         self._capacity = capacity
         self._orders = orders
-        self._assessed: dict[str, tuple[Assessment, int]] = {}  # with the state's version when it was made
+        self._assessed: dict[str, Assessment] = {}
         self._started: dict[str, Started] = {}
+        self._untold: dict[str, float] = {}  # running nodes, and when (monotonic) to tell others of them
         self._again: dict[str, float] = {}  # failed tries and when (monotonic) to try again
         self._is_stopping = False  # nothing more is to begin
         self.stopped_by = 0  # the signal that ended this build, 0 = none
@@ -98,11 +99,9 @@ class Foreman:
         while (name := self._schedule.next_ready()) is not None:
             assessment = self._assess(name)
             if isinstance(assessment, Failure):
-                self._heed(self._site.processes.wait(0.0))
-                if not self.stopped_by:  # else the signal ended a command of `cmd_inputs`
-                    self._end(Result(name, self._failed(name), failure=assessment))
+                self._unassessed(name, assessment)
             elif assessment.reasons:
-                self._assessed[name] = assessment, self._site.store.data_version()
+                self._assessed[name] = assessment
                 self._schedule.runnable(name)
             else:
                 self._fresh(name)
@@ -118,6 +117,12 @@ class Foreman:
         extra += [Reason("args")] if name == self._orders.args_for else []
         return assessment._replace(reasons=(*assessment.reasons, *extra))
 
+    def _unassessed(self, name: str, failure: Failure) -> None:
+        """A node cannot be judged; where a signal ended a command of its `cmd_inputs` it did not fail."""
+        self._heed(self._site.processes.wait(0.0))
+        if not self.stopped_by:
+            self._end(Result(name, self._failed(name), failure=failure))
+
     def _fresh(self, name: str) -> None:
         self._schedule.end(name, "ok")
         self._site.reporter.fresh(name)
@@ -132,41 +137,47 @@ class Foreman:
             self._start(failed.node, failed.number + 1)
         for name in self._site.claims.to_ask_again():
             self._schedule.runnable(name)
+        while self._start_some():
+            pass
+
+    def _start_some(self) -> bool:
+        """Claim and start what fits; True if some of it did not start after all, so that others fit."""
         wanted: dict[str, Assessment] = {}
         while (runnable := self._schedule.next_runnable(self._capacity)) is not None:
-            wanted[runnable] = self._assessed[runnable][0]
+            wanted[runnable] = self._assessed[runnable]
         if not wanted and not self._site.claims.has_news:
-            return
+            return False
         granted = self._site.claims.commit(wanted)
+        is_as_loaded = not wanted or self._site.store.data_version() == self._site.memory.version
         for name in wanted:
-            if name not in granted:
+            if name in granted and self._is_stopping:
+                self._site.claims.withdrawn(name)
+            if name not in granted or self._is_stopping:
                 self._capacity.give_back(self._site.graph.nodes[name].limits)
-            elif self._is_still_stale(name):
+            elif is_as_loaded or self._is_still_stale(name):
                 self._start(self._site.graph.nodes[name], 1)
+        return any(name not in self._started for name in wanted)
 
     def _is_still_stale(self, name: str) -> bool:
-        """The key is judged again after the claim if another build changed the state since."""
-        assessment, version = self._assessed[name]
-        now = self._site.store.data_version()
-        if now == version:
-            return True
+        """The key is judged again after the claim if another build changed the state since it was loaded."""
+        assessment = self._assessed[name]
         self._site.memory.reload(name, self._site.store)
         outputs = self._site.memory.made.get(name, ())
         self._site.judge.digests.refresh(*assessment.inputs, *assessment.discovered, *outputs)
         again = self._assess(name)
         if not isinstance(again, Failure) and again.reasons:
-            self._assessed[name] = again, now
+            self._assessed[name] = again
             return True
         self._site.claims.withdrawn(name)
         self._capacity.give_back(self._site.graph.nodes[name].limits)
         if isinstance(again, Failure):
-            self._end(Result(name, self._failed(name), failure=again))
+            self._unassessed(name, again)
         else:
             self._fresh(name)
         return False
 
     def _start(self, node: Node, number: int) -> None:
-        assessment = self._assessed[node.id][0]
+        assessment = self._assessed[node.id]
         args = self._orders.args if node.id == self._orders.args_for else ()
         try:
             started, job, moved = self._site.preparer.prepare(node, assessment, number, args)
@@ -181,9 +192,8 @@ class Foreman:
         self._started[node.id] = started
         self._site.reporter.started(node.id, assessment.reasons, job)
         self._site.processes.start(job)
-        child = self._site.processes.running.get(node.id)
-        if child is not None:
-            self._site.claims.led_by(Leader(node.id, child.pid, child.start_time, job.log_path))
+        if node.id in self._site.processes.running:
+            self._untold[node.id] = time.monotonic() + _LEADERS_S
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -192,14 +202,13 @@ class Foreman:
         live = site.reporter.live_node(list(site.processes.running))
         limits_s = [_LIVE_S] if live else []
         limits_s += [ASK_AGAIN_S] if site.claims.held else []
-        limits_s += [_LEADERS_S] if site.claims.has_leaders else []
-        limits_s += [max(0.0, due_s - time.monotonic()) for due_s in self._again.values()]
+        due_s = [*self._untold.values(), *self._again.values()]
+        limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
         events = site.processes.wait(min(limits_s, default=None))
         self._heed(events)
         if live in site.processes.running:
             site.reporter.live(live, site.processes.read_new(live))
-        if not events.exits and site.claims.has_leaders:
-            site.claims.commit()
+        self._tell_of_leaders()
         if site.reporter.is_closed and not self.stopped_by:
             self._stop(signal.SIGPIPE)
 
@@ -209,6 +218,17 @@ class Foreman:
         for number in events.signals:
             if number in _STOPS:
                 self._stop(number)
+
+    def _tell_of_leaders(self) -> None:
+        """Record the processes that live a while, so that others can end them should this build die."""
+        now_s = time.monotonic()
+        for name in [name for name, due_s in self._untold.items() if due_s <= now_s]:
+            del self._untold[name]
+            child = self._site.processes.running.get(name)
+            if child is not None:  # else it was just killed, and its exit comes next
+                self._site.claims.led_by(Leader(name, child.pid, child.start_time, child.job.log_path))
+        if self._site.claims.has_leaders:
+            self._site.claims.commit()
 
     def _stop(self, number: int) -> None:
         """First ask, then kill (X2)."""
@@ -224,14 +244,16 @@ class Foreman:
         """Let what runs end, begin nothing more."""
         self._is_stopping = True
         for name in self._again:
+            self._site.preparer.remove_leftovers(self._started.pop(name))
             self._site.claims.interrupted(name)
         self._again.clear()
         self._site.claims.held.clear()
-        self._schedule.stop(set(self._site.processes.running))
+        self._schedule.stop(self._started)
 
     # -- ending ----------------------------------------------------------------------------------
 
     def _ended(self, ended: Exit) -> None:
+        self._untold.pop(ended.node, None)
         started = self._started[ended.node]
         node = started.node
         if self.stopped_by and (ended.killed or ended.code):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from orch.cache.digest import MISSING
 from orch.cache.key import key_of
 from orch.cache.verdict import Reason, Verdict, changed_parts, void
-from orch.engine.outputs import find_outputs, has_open_outputs
+from orch.engine.outputs import find_outputs, has_open_outputs, owner_of
 from orch.graph.value import NamedTuple
 from orch.rules.listing import Listing
 
@@ -62,7 +62,7 @@ class Judge:
         if voided:
             reasons.append(voided)
         elif record and record.key != key:
-            reasons += changed_parts(self._recorded_parts(node.id), parts) or [Reason("part", "format")]
+            reasons += changed_parts(self._recorded_parts(node.id), parts)
         reasons += self._output_reasons(node) if not reasons else ()
         if node.always:
             reasons.append(Reason("always"))
@@ -123,11 +123,7 @@ class Judge:
         return names
 
     def _is_from(self, path: str, node: str) -> bool:
-        return (
-            path in self._made.get(node, ())
-            or self._graph.owners.get(path) == node
-            or self._graph.tree_over(path) == node
-        )
+        return path in self._made.get(node, ()) or owner_of(self._graph, path) == node
 
     def _output_reasons(self, node: Node) -> list[Reason]:
         """What happened to the outputs since they were recorded."""

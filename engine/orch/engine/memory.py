@@ -5,20 +5,27 @@ Knows nothing of why a node is stale.
 
 from __future__ import annotations
 
+from orch.engine.outputs import has_moved
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.cache.record import Finished, Record, State
     from orch.cache.store import Store
+    from orch.graph.build_graph import BuildGraph
 
 
 class Memory:
     """`records` by node id, and `made`: the outputs that each node was the last to write, path -> digest."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, graph: BuildGraph, version: int = 0) -> None:
+        """`version` is the store's `data_version` from before `state` was loaded."""
+        self.version = version
+        self._graph = graph
         self.records: dict[str, Record] = dict(state.records)
         self.made: dict[str, dict[str, str]] = {}
         for path, (node, digest) in state.outputs.items():
-            self.made.setdefault(node, {})[path] = digest
+            if not has_moved(graph, node, path):
+                self.made.setdefault(node, {})[path] = digest
 
     def durations_s(self) -> dict[str, float]:
         """How long the last attempt of each node took, where it is known."""
@@ -41,4 +48,7 @@ class Memory:
         record = store.record(node)
         if record is not None:
             self.records[node] = record
-            self.made[node] = store.outputs(node)
+            made = store.outputs(node)
+            self.made[node] = {
+                path: digest for path, digest in made.items() if not has_moved(self._graph, node, path)
+            }

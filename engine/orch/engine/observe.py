@@ -14,7 +14,7 @@ from orch.rules.connect import members
 from orch.rules.script import quoted
 from orch.rules.template import text
 from orch.run.capture import capture
-from orch.run.environment import BASE_KEYED, UNSET, child_environment, key_parts
+from orch.run.environment import BASE_KEYED, UNSET, child_environment, key_parts, secret_values
 from orch.run.search import find_program
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from orch.cache.witness import Digests
     from orch.graph.build_graph import BuildGraph
-    from orch.graph.task import Node
+    from orch.graph.task import Environment, Node
     from orch.run.process import Processes
 
 FORMAT = "1"  # of the key: another one makes every node stale
@@ -66,6 +66,8 @@ class Observer:
         self._facts: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
         self.tools: dict[tuple[str, str | None, str], Tool | None] = {}
         self._fixed: dict[str, list[tuple[str, str]]] = {}
+        self._environments: dict[Environment, dict[str, str]] = {}  # most tasks share one
+        self._environment_parts: dict[Environment, list[tuple[str, str]]] = {}
 
     def inputs(self, node: Node) -> dict[str, str]:
         """The input files of a node that its key names, with the ids of their owners ("" = a source)."""
@@ -77,9 +79,9 @@ class Observer:
                 made = list(self._made.get(item.owner, ()))
                 found.update(dict.fromkeys(members(self._graph, node.id, item, made), item.owner))
         if not node.depfile:  # with one, discovery decides which of the needed outputs count
-            for need in node.needs:
-                for path in self._made.get(need, ()):
-                    found.setdefault(path, need)
+            needed = {path: need for need in node.needs for path in self._made.get(need, ())}
+            for path in sorted(needed, key=os.fsencode):  # no command sees the order of `needs`
+                found.setdefault(path, needed[path])
         return found
 
     def words(self, node: Node) -> list[str]:
@@ -114,7 +116,10 @@ class Observer:
 
     def environment(self, node: Node, extra: Mapping[str, str]) -> dict[str, str]:
         """The environment of the node's process."""
-        return child_environment(node.environment, self.caller, extra)
+        own = self._environments.get(node.environment)
+        if own is None:
+            own = self._environments[node.environment] = child_environment(node.environment, self.caller, {})
+        return {**own, **extra}
 
     def _declared(self, node: Node) -> list[tuple[str, str]]:
         command = node.command
@@ -125,19 +130,27 @@ class Observer:
             ("command", words[0] if command.shell else " ".join(map(quoted, words))),
             ("shell", " ".join(map(quoted, command.shell))),
             ("cwd", node.cwd),
-            *self._environment_parts(node),
+            *self._parts_of(node.environment),
             ("outputs", " ".join(map(quoted, outputs))),
             *([("depfile", node.depfile)] if node.depfile else []),
         ]
 
-    def _environment_parts(self, node: Node) -> list[tuple[str, str]]:
-        # What only a pattern asked for is recorded by its digest: nobody chose to show it.
-        asked = {*BASE_KEYED, *node.environment.inputs, *dict(node.environment.constants)}
-        return [
-            (name, value if name[4:] in asked or name.startswith("env:LC_") else "sha256 " + combine([value]))
-            for name, value in key_parts(node.environment, self.caller)
-            if value != UNSET
-        ]
+    def _parts_of(self, environment: Environment) -> list[tuple[str, str]]:
+        parts = self._environment_parts.get(environment)
+        if parts is None:
+            # What only a pattern asked for is recorded by its digest: nobody chose to show it.
+            asked = {*BASE_KEYED, *environment.inputs, *dict(environment.constants)}
+            parts = self._environment_parts[environment] = [
+                (
+                    name,
+                    value
+                    if name[4:] in asked or name.startswith("env:LC_")
+                    else "sha256 " + combine([value]),
+                )
+                for name, value in key_parts(environment, self.caller)
+                if value != UNSET
+            ]
+        return parts
 
     def _tool_parts(self, node: Node) -> list[tuple[str, str]]:
         if not node.tools:
@@ -167,8 +180,19 @@ class Observer:
             assert self._processes is not None
             got = capture(self._processes, (*shell, command), node.cwd, env, _FACT_TIMEOUT_S, _FACT_BYTES)
             if got.failure:
-                raise FactError(f"`{command}` of cmd_inputs failed: {got.failure}")
-            answer = os.fsdecode(got.output).rstrip("\n")
+                reason = self._masked(node, os.fsencode(got.failure))
+                raise FactError(f"`{command}` of cmd_inputs failed: {reason}")
+            answer = self._masked(node, got.output).rstrip("\n")
             short = len(answer) <= _SHOWN_FACT and "\0" not in answer
             self._facts[asked] = answer if short else "sha256 " + combine([answer])
         return self._facts[asked]
+
+    def _masked(self, node: Node, said: bytes) -> str:
+        """What a fact's command said, without the node's secrets: it is shown and stored."""
+        secrets = secret_values(node.environment, self.caller).values
+        if secrets:
+            from orch.run.redaction import Redaction
+
+            stream = Redaction(secrets)
+            said = stream.feed(said) + stream.end()
+        return os.fsdecode(said)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 from orch.graph.value import NamedTuple
+from orch.rules.glob import matcher
 from orch.rules.patterns import covers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orch.graph.build_graph import BuildGraph
     from orch.graph.task import Node, Pattern
     from orch.rules.listing import Listing
 
@@ -39,6 +41,22 @@ def find_outputs(node: Node, listing: Listing) -> Found:
 def has_open_outputs(node: Node) -> bool:
     """Whether only a look at the disk tells how many outputs there are."""
     return any(pattern.kind != "file" or pattern.optional for pattern in node.outputs or ())
+
+
+def owner_of(graph: BuildGraph, path: str) -> str:
+    """The node that declares `path` as an output: by name, below a `dir/` or by a pattern, else ""."""
+    owner = graph.owners.get(path) or graph.trees.get(path) or graph.tree_over(path)
+    return owner or next((node for pattern, node in graph.globs if matcher(pattern)(path)), "")
+
+
+def has_moved(graph: BuildGraph, node: str, path: str) -> bool:
+    """Whether what `node` once made at `path` is another node's output now, and no longer its to touch."""
+    if graph.owners.get(path) == node:
+        return False
+    declared = graph.nodes[node].outputs if node in graph.nodes else ()
+    if any(covers(one, path) for one in declared or () if not one.negated):
+        return False
+    return owner_of(graph, path) not in ("", node)
 
 
 def _behind(pattern: Pattern, listing: Listing) -> list[str]:

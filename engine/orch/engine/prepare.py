@@ -64,7 +64,8 @@ class Preparer:
         self._refuse_foreign_ground(node)
         moved = self._clear(node) if not node.incremental else []
         for pattern in _literal_outputs(node):
-            os.makedirs(dirname(pattern.path) or ".", exist_ok=True)
+            if not os.path.isdir(dirname(pattern.path) or "."):
+                os.makedirs(dirname(pattern.path), exist_ok=True)
         if node.depfile:
             if os.path.lexists(node.depfile):
                 to_trash(self._place, self._run_id, node.depfile)
@@ -89,14 +90,21 @@ class Preparer:
         """Raise Refused if an output holds the Python that runs us, or is behind a link out of the root."""
         declared = [one.path for one in _literal_outputs(node)]
         for path in declared:
-            tree = os.path.realpath(path)
+            tree = self._real(path)
             if any(one == tree or one.startswith(tree + "/") for one in self._python):
                 raise Refused(f"its output {path} holds the Python that orch runs in")
         root = self._place.root
         for folder in {dirname(path) for path in (*declared, *self._made.get(node.id, ()), node.depfile)}:
-            end = os.path.realpath(folder)
+            end = self._real(folder)
             if end != root and not end.startswith(root + "/"):
                 raise Refused(f"its output folder {folder} leaves the project by a link, to {end}")
+
+    def _real(self, path: str) -> str:
+        """`os.path.realpath` of what lies below the root, which is real itself."""
+        at = path
+        while at and not os.path.islink(at):
+            at = dirname(at)
+        return os.path.realpath(path) if at else f"{self._place.root}/{path}".rstrip("/")
 
     def _clear(self, node: Node) -> list[str]:
         """Remove what orch recorded, move aside what it did not; sentences about the latter."""

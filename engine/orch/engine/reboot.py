@@ -16,18 +16,16 @@ if TYPE_CHECKING:
     from orch.cache.place import Place
     from orch.cache.record import State
     from orch.cache.store import Store
-    from orch.cache.witness import Witness
 
 _YOUNG_NS = 120_000_000_000
 
 
-def distrust_young(place: Place, store: Store, state: State, boot_id: str) -> State:
-    """The state with stamps of young outputs made worthless if another boot recorded them.
+def without_young(place: Place, state: State, boot_id: str) -> State:
+    """The state with stamps of young outputs made worthless if another boot recorded them; writes nothing.
 
     Call it before the clock is touched: its file's mtime is the last sign of life.
     """
-    path = place.path("boot")
-    if _read(path) == boot_id:
+    if _read(place.path("boot")) == boot_id:
         return state
     life_ns = _mtime_ns(place.path("tmp", "clock"))
     young = {
@@ -35,15 +33,22 @@ def distrust_young(place: Place, store: Store, state: State, boot_id: str) -> St
         for record in state.records.values()
         if record.started_ns + record.duration_s * 1e9 > life_ns - _YOUNG_NS
     }
-    doubtful: dict[str, Witness | None] = {
+    doubtful = {
         output: state.stamps[output]._replace(racy=True)
         for output, (node, _) in state.outputs.items()
         if node in young and output in state.stamps
     }
-    if doubtful:
-        store.commit(Batch(stamps=doubtful))
-    write_atomic(path, boot_id.encode(), durable=False)
-    return state._replace(stamps={**state.stamps, **{path: seen for path, seen in doubtful.items() if seen}})
+    return state._replace(stamps={**state.stamps, **doubtful})
+
+
+def distrust_young(place: Place, store: Store, state: State, boot_id: str) -> State:
+    """The same, and it stays so until the outputs were looked at; raises StateError and OSError."""
+    found = without_young(place, state, boot_id)
+    if found is not state:
+        changed = {path: seen for path, seen in found.stamps.items() if seen is not state.stamps[path]}
+        store.commit(Batch(stamps=changed))
+        write_atomic(place.path("boot"), boot_id.encode(), durable=False)
+    return found
 
 
 def _read(path: str) -> str:

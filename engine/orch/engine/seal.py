@@ -13,7 +13,7 @@ from orch.cache import proof, snapshot
 from orch.cache.digest import FOLDER, MISSING
 from orch.cache.links import links_on
 from orch.cache.stamp import of_stat
-from orch.engine.outputs import find_outputs, has_open_outputs
+from orch.engine.outputs import find_outputs, has_open_outputs, owner_of
 from orch.rules.listing import Listing
 from orch.run.environment import BASE_KEYED
 
@@ -98,7 +98,7 @@ class _Seal:
             made = self._memory.made.get(name, {})
             for path in made:
                 self._file(path)
-            optional = (one.path for one in node.outputs or () if one.optional and one.kind == "file")
+            optional = (one.path for one in node.outputs or () if one.optional and one.kind != "glob")
             self.absent.update(dict.fromkeys(path for path in optional if path not in made))
         self._consulted()
         self._listed(nodes)
@@ -124,7 +124,7 @@ class _Seal:
         )
 
     def _patterns(self, nodes: Collection[str]) -> set[str]:
-        found = set(BASE_KEYED)
+        found: set[str] = set(BASE_KEYED)
         for name in nodes:
             found.update(self._project.graph.nodes[name].environment.inputs)
         return found
@@ -193,7 +193,7 @@ class _Seal:
         fresh = Listing(root)
         for pattern, members in self._project.listing.matched.items():
             changed = set(fresh.match(pattern)) ^ set(members)
-            if any(not self._is_made(path) for path in changed):
+            if any(not owner_of(self._project.graph, path) for path in changed):
                 raise _Doubt
         for name in nodes:
             node = self._project.graph.nodes[name]
@@ -208,14 +208,6 @@ class _Seal:
             if self._clock.is_racy(of_stat(status), now_ns, status.st_dev):
                 raise _Doubt
             self.stamps[path] = of_stat(status)
-
-    def _is_made(self, path: str) -> bool:
-        graph = self._project.graph
-        return (
-            path in graph.owners
-            or bool(graph.tree_over(path))
-            or any(path in made for made in self._memory.made.values())
-        )
 
 
 def _row(stamp: Stamp) -> tuple[int, int, int, int]:

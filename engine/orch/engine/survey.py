@@ -16,9 +16,11 @@ from orch.engine.judge import Judge
 from orch.engine.memory import Memory
 from orch.engine.observe import Observer
 from orch.engine.project import open_project
+from orch.engine.reboot import without_young
 from orch.engine.sweep import vanished
 from orch.engine.targets import select
 from orch.graph.value import NamedTuple
+from orch.run.orphan import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,12 +61,12 @@ def take_survey(options: Options, environ: Mapping[str, str]) -> Survey:
     start = os.getcwd()
     project = open_project(start, options.file, options.profile)
     store = Store.open_read_only(place_of(project.root, environ))
-    state = store.load()
+    state = without_young(store.place, store.load(), identity()[0])
     gone = vanished(project.graph, state, project.orchfile)
     if gone:
         os.chdir(start)
         project = open_project(start, options.file, options.profile, frozenset(gone))
-    memory = Memory(state)
+    memory = Memory(state, project.graph)
     digests = Digests(project.root, state.stamps, _StillClock())
     observer = Observer(project.graph, digests, memory.made, environ)
     judge = Judge(project.graph, observer, memory, lambda node: store.parts(node)[1])

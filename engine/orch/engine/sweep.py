@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from orch.cache.trash import remove_empty_parents, remove_output, to_trash
+from orch.engine.outputs import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +32,7 @@ def vanished(graph: BuildGraph, state: State, orchfile: str) -> dict[str, str]:
     return {
         path: digest
         for path, (node, digest) in state.outputs.items()
-        if node not in graph.nodes
-        and node not in kept
-        and path not in graph.owners
-        and path not in graph.trees
-        and not graph.tree_over(path)
+        if node not in graph.nodes and node not in kept and not owner_of(graph, path)
     }
 
 

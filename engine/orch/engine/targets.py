@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from posixpath import join, normpath
 
+from orch.engine.outputs import owner_of
 from orch.graph.errors import UsageError
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, matcher
@@ -60,7 +61,7 @@ def _one(project: Project, text: str) -> Selection:
     graph = project.graph
     if "/" in text:
         path = normpath(join(project.here, text))
-        owner = graph.owners.get(path) or graph.trees.get(path) or graph.tree_over(path)
+        owner = owner_of(graph, path)
         if owner:
             return Selection((owner,), (), ())
     if has_wildcard(text):

@@ -61,12 +61,15 @@ def connect(
 
 
 def members(graph: BuildGraph, node: str, item: Input, outputs: list[str]) -> list[str]:
-    """Those of its owner's recorded `outputs` that a "tree" or "members" input of `node` means."""
+    """Those of its owner's recorded `outputs` that a "tree" or "members" input means, in byte order."""
+    outputs = sorted(outputs, key=fsencode)
     if item.kind == "tree":
         return [path for path in outputs if path.startswith(item.path + "/")]
     patterns = [pattern for pattern in graph.nodes[node].inputs or () if pattern.kind != "task"]
     return [
-        path for path in outputs if not item.path or (matcher(item.path)(path) and selects(patterns, path))
+        path
+        for path in outputs
+        if not item.path or (matcher(item.path)(path) and selects(patterns, path, default=True))
     ]
 
 

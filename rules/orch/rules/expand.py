@@ -6,13 +6,13 @@ Knows nothing of edges through files, and leaves the inside of a node to `node`.
 from __future__ import annotations
 
 from os import fsencode
-from posixpath import relpath
 
 from orch.graph.task import Milestone
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, matcher
 from orch.rules.instance import MOST_NODES, Instance, TooMany, combinations, for_files
 from orch.rules.node import NodeMaker
+from orch.rules.path import relative
 from orch.rules.patterns import below, selects
 from orch.rules.reference import Names
 
@@ -101,7 +101,7 @@ class _Instances:
         self._foreach[decl.name] = tuple(wanted)
         files = self._files(wanted, {path for path, task in declared.items() if task != decl.name})
         folder = decl.source.folder
-        instances = for_files(base or [Instance("")], str(name), [relpath(file, folder) for file in files])
+        instances = for_files(base or [Instance("")], str(name), [relative(file, folder) for file in files])
         # What this task itself makes is no source of another instance of it.
         made = {pattern.path for one in instances for pattern in self._maker.outputs(decl, one)}
         return [one for one in instances if one.file is None or below(folder, one.file[1]) not in made]

@@ -38,6 +38,7 @@ class NodeMaker:
         self._vars = {source.path: _variables(source) for source in declarations.sources}
         self._env_files: dict[str, dict[str, str]] = {}
         self._env_texts: dict[str, str] = {}
+        self._outputs: dict[tuple[str, Instance], tuple[Pattern, ...]] = {}
         root = declarations.sources[0]
         self._shared = {**self._env_file(root, ("env_file",), root.table), **declarations.env}
 
@@ -51,12 +52,15 @@ class NodeMaker:
         entries = decl.table.get("outputs")
         if not isinstance(entries, list):
             return ()
-        values = self._values(decl, one)
-        found = (
-            self.pattern(decl.source, ("tasks", decl.key, "outputs", index), str(entry), values)
-            for index, entry in enumerate(entries)
-        )
-        return tuple(pattern for pattern in found if pattern is not None)
+        outputs = self._outputs.get((decl.name, one))
+        if outputs is None:
+            values = self._values(decl, one)
+            found = (
+                self.pattern(decl.source, ("tasks", decl.key, "outputs", index), str(entry), values)
+                for index, entry in enumerate(entries)
+            )
+            outputs = self._outputs[decl.name, one] = tuple(filter(None, found))
+        return outputs
 
     def pattern(self, source: Source, where: Where, entry: str, values: dict[str, Value]) -> Pattern | None:
         """One entry of `outputs`, `inputs` or `foreach`; None if it is wrong."""

@@ -25,7 +25,7 @@ def below(folder: str, path: str) -> str:
     >>> below("web", "./src/../a.c"), below(".", "../x"), below("web", "/usr/include/a.h")
     ('web/a.c', '../x', '/usr/include/a.h')
     """
-    return normpath(join(folder, path))
+    return normpath(path if folder == "." else join(folder, path))
 
 
 def parse(entry: str, folder: str, values: Mapping[str, Value]) -> Pattern:
@@ -76,8 +76,8 @@ def covers(pattern: Pattern, path: str) -> bool:
     return path == pattern.path
 
 
-def selects(patterns: Sequence[Pattern], path: str) -> bool:
-    """Whether the patterns together mean `path`: the last one that covers it decides.
+def selects(patterns: Sequence[Pattern], path: str, default: bool = False) -> bool:
+    """Whether the patterns together mean `path`: the last one that covers it decides, else `default`.
 
     >>> wanted = (Pattern("glob", "src/**"), Pattern("glob", "src/gen/**", negated=True))
     >>> selects(wanted, "src/a.c"), selects(wanted, "src/gen/a.c")
@@ -86,4 +86,4 @@ def selects(patterns: Sequence[Pattern], path: str) -> bool:
     for pattern in reversed(patterns):
         if covers(pattern, path):
             return not pattern.negated
-    return False
+    return default

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from orch.cli.commands import status
 from orch.cli.cpus import usable_cpus
 from orch.engine.build import BuildRequest, build
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Build the targets; the exit code is that of design 3."""
     if options.dry_run:
+        from orch.cli.commands import status
+
         return status.run(options, console, environ)
     reporters: list[Reporter] = []
 

@@ -28,17 +28,11 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         decl = project.declarations.tasks[name]
         if decl.table.get("internal") and not options.all:
             continue
-        entry: dict[str, object] = {
-            "name": name,
-            "kind": "task",
-            "desc": str(decl.table.get("desc", "")),
-            "nodes": len(ids),
-        }
-        entries.append(entry)
+        entries.append(_entry(name, "task", str(decl.table.get("desc", "")), len(ids)))
         if options.all and ids != (name,):
-            entries += ({"name": node, "kind": "node", "desc": "", "nodes": 1} for node in ids)
+            entries += (_entry(node, "node", "", 1) for node in ids)
     for name, goal in graph.milestones.items():
-        entries.append({"name": name, "kind": "milestone", "desc": goal.desc, "nodes": len(graph.goal(name))})
+        entries.append(_entry(name, "milestone", goal.desc, len(graph.goal(name))))
     if options.json:
         import json
 
@@ -48,6 +42,10 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     for entry in entries:
         console.out(f"{shown(str(entry['name'])):{width}}  {_about(entry)}".rstrip())
     return 0
+
+
+def _entry(name: str, kind: str, desc: str, nodes: int) -> dict[str, object]:
+    return {"name": name, "kind": kind, "desc": desc, "nodes": nodes}
 
 
 def _about(entry: dict[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orch.cli.console import shown
 from orch.engine.survey import take_survey
 from orch.graph.errors import StateError
 
@@ -32,11 +33,11 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
             )
             continue
         if several:
-            console.err(f"== {name}")
+            console.err(f"== {shown(name)}")
         if record is None:
-            console.err(f"orch: {name} was never built")
+            console.err(f"orch: {shown(name)} was never built")
         elif not record.log:
-            console.err(f"orch: {name} printed nothing in run {record.run}")
+            console.err(f"orch: {shown(name)} printed nothing in run {record.run}")
         else:
             _copy(record.log, console)
     if options.json:
