@@ -5,6 +5,7 @@ Knows nothing of orch's inside but the name of the module that only the full pat
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ class Rebuild:
         self.env: dict[str, str] = {}
 
     def __call__(self, *args: str, cwd: str = ".") -> set[str]:
-        """The nodes that `orch build ARGS` ran: each once, as foretold (design F5), and nothing is left to do.
+        """The nodes that `orch build ARGS` ran: each once, as foretold (F5), and nothing is left to do.
 
         Call `arm` first, so that a change has to be seen through the no-op path.
         """
@@ -46,8 +47,6 @@ class Rebuild:
     def foretell(self, *args: str, cwd: str = ".") -> dict[str, str]:
         """What `-n` says of each node: fresh, stale or pending."""
         found = self.project.run("build", "-n", "--json", *args, expect=0, cwd=cwd, **self.env)
-        import json
-
         return {one["node"]: one["state"] for one in json.loads(found.out)["nodes"]}
 
     def run(self, *args: str, cwd: str = ".") -> None:

@@ -351,10 +351,10 @@ def test_after_a_restart_young_outputs_are_looked_at_again(
     status = os.lstat(project.root / "gen/out")
     row = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
     with contextlib.closing(sqlite3.connect(project.root / ".orch/state.db")) as state, state:
-        changed = state.execute(
-            "update stamp set size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? where path = cast('gen/out' as blob)",
-            row,
+        forge = (
+            "update stamp set size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? where cast(path as text) = ?"
         )
+        changed = state.execute(forge, (*row, "gen/out"))
         assert changed.rowcount == 1
     assert rebuild.foretell()["make"] == "fresh"  # the forged stamp is believed while the system runs
     project.write(".orch/boot", "another boot")

@@ -5,6 +5,7 @@ Knows nothing of orch's inside.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.conftest import Project
@@ -48,6 +49,10 @@ class Scene:
         with open(self.folder / f"{name}.gate", "w"):
             pass
 
+    def eventually(self, condition: Callable[[], object], what: str) -> None:
+        """Return once the condition holds."""
+        eventually(condition, what)
+
     def await_file(self, path: str) -> None:
         """Wait until a task has made this file of the project."""
         eventually(lambda: self.project.exists(path), f"{path} is made")
@@ -63,8 +68,12 @@ class Scene:
         return said
 
     def living(self) -> list[str]:
-        """The command lines of all processes that stand in the project's tree (Linux only)."""
-        found: list[str] = []
+        """The command lines of all processes that stand in the project's tree."""
+        return list(self.pids().values())
+
+    def pids(self) -> dict[int, str]:
+        """The processes that stand in the project's tree, with their command lines (Linux only)."""
+        found: dict[int, str] = {}
         root = str(self.project.root)
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
@@ -74,7 +83,7 @@ class Scene:
             except OSError:
                 continue
             if place == root or place.startswith(root + "/"):
-                found.append(command)
+                found[int(pid)] = command
         return found
 
     def await_end_of(self, text: str) -> None:
@@ -98,8 +107,14 @@ class Scene:
 
 
 @pytest.fixture
-def scene(project: Project, tmp_path: Path) -> Scene:
-    """The project, with gates and a view of its processes."""
+def scene(project: Project, tmp_path: Path) -> Iterator[Scene]:
+    """The project, with gates and a view of its processes, none of which outlives the test."""
     if not os.path.exists("/proc/self/stat"):
         pytest.skip("needs /proc")
-    return Scene(project, tmp_path)
+    made = Scene(project, tmp_path)
+    yield made
+    while left := made.pids():
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)

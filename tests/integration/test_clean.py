@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,6 +112,43 @@ def test_not_while_a_build_runs(scene: Scene) -> None:
     assert scene.project.run("clean", "done").code == 75  # the running task reads it
     assert scene.project.exists("done")
     assert scene.end(build, signal.SIGINT)[0] == 130
+
+
+LONG = """
+    version = 1
+    [tasks.long]
+    outputs = ["b"]
+    cmd = "touch b begun; sleep 1000"
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["--state"]])
+def test_after_a_killed_build(scene: Scene, flags: list[str]) -> None:
+    """Its claims are in nobody's way, and what it left running is ended."""
+    scene.project.orchfile(LONG)
+    build = scene.project.start("build")
+    scene.await_file("begun")
+    scene.kill_nine(build)
+    said = scene.project.run("clean", *flags, expect=0).err
+    assert "left running by a build that was killed" in said
+    scene.await_nothing_left()
+
+
+def test_the_way_out_after_a_build_was_killed_in_another_container(scene: Scene) -> None:
+    scene.project.orchfile(LONG)
+    build = scene.project.start("build")
+    scene.await_file("begun")
+    scene.kill_nine(build)
+    with contextlib.closing(sqlite3.connect(scene.project.root / ".orch/state.db")) as database:
+        database.execute("update session set pid_ns = 'pid:[1]'")
+        database.commit()
+    said = scene.project.run("build", expect=75).err
+    assert "orch clean --state" in said
+    for pid in scene.pids():
+        os.kill(pid, signal.SIGKILL)
+    scene.project.run("clean", "--state", expect=0)
+    scene.project.edit("Orchfile.toml", "sleep 1000", "true")
+    scene.project.build()
 
 
 def test_a_link_does_not_lead_clean_out_of_the_project(built: Project) -> None:

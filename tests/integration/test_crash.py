@@ -26,7 +26,7 @@ SEED = 20260801
 
 def orchfile() -> str:
     """Sources -> copies -> a tree -> one file; each output is written in two steps, to be caught between."""
-    text = """
+    return """
         version = 1
         [tasks.copy]
         foreach = {src = "src/*"}
@@ -42,7 +42,6 @@ def orchfile() -> str:
         outputs = ["all"]
         cmd = "printf half > all; cat tree/* > all"
     """
-    return text
 
 
 def prepared(project: Project, state: int) -> None:
@@ -88,7 +87,7 @@ def test_killed_at_random_moments(scene: Scene) -> None:
 
 
 # The system calls at which a build changes something on disk, or starts something.
-CALLS = ["openat", "pwrite64", "rename", "unlink", "mkdir", "flock", "fsync", "vfork", "fdatasync", "close"]
+CALLS = ["openat", "pwrite64", "rename", "unlink", "mkdir", "flock", "fdatasync", "vfork"]
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -105,7 +104,7 @@ def test_killed_at_a_system_call(scene: Scene, need: Callable[[str], str], call:
     if probe.returncode:
         pytest.skip("strace may not trace here")
     calls = len(count.read_text().splitlines())
-    for state, share in enumerate((0.5, 0.7, 0.85, 0.97), start=1):
+    for state, share in enumerate((0.6, 0.8, 0.97), start=1):
         prepared(project, state)
         at = max(1, int(calls * share))
         inject = f"inject={call}:signal=KILL:when={at}"
@@ -146,7 +145,7 @@ def test_a_system_call_that_fails(
     if subprocess.run(probe, cwd=project.root, env=project.environment(), check=False).returncode:
         pytest.skip("strace may not trace here")
     calls = len(count.read_text().splitlines())
-    for state, share in enumerate((0.0, 0.5, 0.9), start=1):
+    for state, share in enumerate((0.0, 0.8), start=1):
         prepared(project, state)
         inject = f"inject={call}:error={error}:when={max(1, int(calls * share))}+"
         done = subprocess.run(

@@ -46,7 +46,8 @@ def plain(value: object) -> bytes:
 @pytest.mark.parametrize("ending", ["exit 0", "exit 1"])
 @pytest.mark.parametrize("flags", [(), ("-v",), ("--json",)])
 def test_a_secret_is_seen_by_the_task_only(project: Project, ending: str, flags: tuple[str, ...]) -> None:
-    cmd = f"test $PASSPHRASE = {SECRET[:4]}${{REST:-{SECRET[4:]}}}; echo mine: $PASSPHRASE.; touch proof; {ending}"
+    test = f"test $PASSPHRASE = {SECRET[:4]}${{REST:-{SECRET[4:]}}}"  # the Orchfile itself must not tell it
+    cmd = f"{test}; echo mine: $PASSPHRASE.; touch proof; {ending}"
     project.orchfile(ORCHFILE.format(cmd=cmd))
     done = project.run("build", *flags, PASSPHRASE=SECRET)
     assert project.exists("proof")

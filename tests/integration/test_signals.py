@@ -172,9 +172,7 @@ def test_a_reader_that_leaves_ends_the_build(scene: Scene) -> None:
     assert scene.project.files() == ["Orchfile.toml"]
 
 
-@pytest.mark.parametrize(
-    "command", ["list", "graph", "schema", "why chatty", "log chatty", "build --json"]
-)
+@pytest.mark.parametrize("command", ["list", "graph", "schema", "why chatty", "log chatty", "build --json"])
 def test_no_command_complains_about_a_reader_that_left(project: Project, command: str) -> None:
     project.orchfile("""
         version = 1

@@ -90,11 +90,16 @@ def to_folder(path: Path) -> None:
 
 
 DAMAGE = [empty, zero, halve, garble, garble_a_page, delete]
-STATE = [".orch/state.db", ".orch/boot", ".orch/owner", ".orch/tmp/clock", ".orch/.gitignore"]
+SMALL = [".orch/boot", ".orch/owner", ".orch/tmp/clock"]
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", STATE)
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *((".orch/state.db", damage) for damage in DAMAGE),
+        *((name, damage) for name in SMALL for damage in (empty, garble, delete)),
+    ],
+)
 def test_a_damaged_file(built: Project, name: str, damage: Callable[[Path], None]) -> None:
     path = built.root / name
     assert path.exists(), f"there is no {name} any more: test what took its place"
@@ -111,7 +116,7 @@ def test_a_damaged_snapshot(built: Project, damage: Callable[[Path], None]) -> N
     holds(built)
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", [empty, garble, delete])
 def test_a_damaged_secret_of_the_user(built: Project, damage: Callable[[Path], None]) -> None:
     damage(built.home / "state/orch/secret")
     holds(built)

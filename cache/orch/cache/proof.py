@@ -9,8 +9,6 @@ every length is bounded by the file's own; any doubt, any exception, is "no proo
     shard:  mtimes | ctimes | sizes | inodes (int64 each) | paths joined by NUL
 """
 
-from __future__ import annotations
-
 import marshal
 import posix
 import sys
@@ -24,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAGIC = b"orchsnp1"
+_OWN = (b"ORCH_TRUST_STATE",)  # of the caller's variables these change what a build does
 HEAD = 24  # magic, hash and length of the header
 FIELDS = attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_ino")
 
 
-def secret_key(environment: Mapping[bytes, bytes]) -> int:
+def secret_key(environment: "Mapping[bytes, bytes]") -> int:
     """The user's own 64-bit key; raises OSError or KeyError where there is none."""
     state = environment.get(b"XDG_STATE_HOME", b"")
     if not state.startswith(b"/"):
@@ -54,14 +53,14 @@ def hashed(key: int, data: bytes) -> int:
     return int.from_bytes(source_hash(key, data), "little") or 1
 
 
-def name_of(words: Sequence[bytes]) -> str:
+def name_of(words: "Sequence[bytes]") -> str:
     """The file name of the snapshot for one command line and place."""
     return source_hash(0, b"\0".join(words)).hex()
 
 
-def words_for(here: bytes, targets: Sequence[bytes], environment: Mapping[bytes, bytes]) -> list[bytes]:
+def words_for(here: bytes, targets: "Sequence[bytes]", environment: "Mapping[bytes, bytes]") -> list[bytes]:
     """What the name of a snapshot is made of: the place, the targets and orch's own variables."""
-    own = [name + b"=" + environment[name] for name in sorted(environment) if name.startswith(b"ORCH_")]
+    own = [name + b"=" + environment[name] for name in _OWN if name in environment]
     return [b"build", here, b"%d" % len(targets), *targets, *own]
 
 
@@ -82,7 +81,7 @@ def boot_id() -> bytes:
         posix.close(handle)
 
 
-def proof(path: bytes, root: bytes, environment: Mapping[bytes, bytes], now_ns: int) -> int | None:
+def proof(path: bytes, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int) -> int | None:
     """How many nodes the snapshot at `path` proves to be fresh, None if anything in it does not hold.
 
     Relative paths in it start from the working directory, which must be the root.
@@ -97,7 +96,7 @@ def proof(path: bytes, root: bytes, environment: Mapping[bytes, bytes], now_ns: 
         return None
 
 
-def _check(handle: int, root: bytes, environment: Mapping[bytes, bytes], now_ns: int) -> int | None:
+def _check(handle: int, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int) -> int | None:
     size = posix.fstat(handle).st_size
     start = posix.pread(handle, HEAD, 0)
     length = int.from_bytes(start[16:HEAD], "little")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from orch.cli.console import Console
-from orch.graph.errors import OrchError, UsageError
+from orch.graph.errors import OrchError, StateError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> i
         return 130
     except BrokenPipeError:
         return 141
+    except OSError as error:  # a disk, a limit or a permission; who knows more has said so already
+        where = [("path", str(error.filename))] if error.filename else []
+        reason = ("reason", error.strerror or str(error))
+        console.error(StateError("the system refuses what this command needs", [*where, reason]))
+        return 5
     except RecursionError:
         console.error(UsageError("something is nested too deeply to be read"))
         return 3

@@ -1,10 +1,8 @@
 """The entry point: leaves at once if nothing changed, else hands over to the full command line.
 
 Knows nothing of what a command does. Invariant: importing and passing through here loads nothing but
-built-in modules (tests/integration/test_noop.py).
+built-in modules (tests/freshness/test_noop.py).
 """
-
-from __future__ import annotations
 
 import sys
 

@@ -3,8 +3,6 @@
 Knows nothing of graphs and nodes. Every doubt means: take the full path. Design 5 and 9.
 """
 
-from __future__ import annotations
-
 import posix
 import sys
 import time
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def leave_if_fresh(arguments: Sequence[str]) -> None:
+def leave_if_fresh(arguments: "Sequence[str]") -> None:
     """End the process with code 0 if a snapshot proves all targets fresh; return otherwise."""
     try:
         targets = _targets(arguments)
@@ -40,7 +38,7 @@ def fresh_message(nodes: int) -> str:
     return f"orch: {nodes:,} {'nodes are' if nodes != 1 else 'node is'} fresh\n"
 
 
-def _targets(arguments: Sequence[str]) -> list[bytes] | None:
+def _targets(arguments: "Sequence[str]") -> "list[bytes] | None":
     """The targets of a plain build; None for any command line that could mean something else."""
     if not arguments or arguments[0] != "build":
         return None

@@ -201,8 +201,8 @@ def _summary(
 ) -> Summary:
     endings = list(schedule.endings.values())
     counts = {
-        "ran": foreman.ran,
-        "fresh": endings.count("ok") - foreman.ran_well,
+        "ran": foreman.ran_well,
+        "fresh": foreman.fresh,
         "failed": endings.count("failed"),
         "advisory": endings.count("advisory"),
         "skipped": endings.count("unmet") + endings.count("unmet-advisory"),

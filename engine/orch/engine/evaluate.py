@@ -46,11 +46,12 @@ class Evaluator:
         listing = Listing(os.getcwd())
         found = find_outputs(node, listing)
         failure = _by_itself(ended)
-        if failure and node.command.shell:
+        if failure:
             failure = failure._replace(hint=self._undeclared(node))
         if failure is None and found.missing:
-            several = f" and {len(found.missing) - 1} more" if len(found.missing) > 1 else ""
-            failure = Failure(f"it ended well but did not make {found.missing[0]}{several}")
+            first, *others = found.missing
+            more = f" and {len(others)} more" if others else ""
+            failure = Failure(f"it ended well but did not make {first}{more}")
         failure = failure or self._changed_inputs(started, found.paths)
         discovered, reason = self._discover(started, found.paths)
         failure = failure or reason
@@ -99,7 +100,7 @@ class Evaluator:
     def _undeclared(self, node: Node) -> str:
         """A hint at variables that the script uses and the caller has set, but the task does not see."""
         caller = self._observer.caller
-        own = dict.fromkeys(("ORCH_RUN_ID", "ORCH_NODE", "ORCH_DEPFILE"), "")
+        own: dict[str, str] = dict.fromkeys(("ORCH_RUN_ID", "ORCH_NODE", "ORCH_DEPFILE"), "")
         script = text(node.command.words[0])
         names = undeclared(script, self._observer.environment(node, own), caller)
         if not names:

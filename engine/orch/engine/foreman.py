@@ -79,6 +79,7 @@ class Foreman:
         self._again: dict[str, float] = {}  # failed tries and when (monotonic) to try again
         self._is_stopping = False  # nothing more is to begin
         self.stopped_by = 0  # the signal that ended this build, 0 = none
+        self.fresh = 0  # nodes that needed nothing
         self.ran = 0  # nodes whose command was started, and of these the ones that ended well
         self.ran_well = 0
 
@@ -124,6 +125,7 @@ class Foreman:
             self._end(Result(name, self._failed(name), failure=failure))
 
     def _fresh(self, name: str) -> None:
+        self.fresh += 1
         self._schedule.end(name, "ok")
         self._site.reporter.fresh(name)
 

@@ -13,6 +13,7 @@ from orch.cache.digest import FOLDER, combine
 from orch.cache.trash import remove_output, to_trash
 from orch.engine.attempt import Refused, Started, from_cwd, remove_quietly
 from orch.engine.outputs import find_outputs
+from orch.rules.glob import literal_folder
 from orch.rules.listing import Listing
 from orch.rules.template import TemplateError, fill
 from orch.run.child import Job
@@ -63,9 +64,11 @@ class Preparer:
         job = self._job(node, depfile, number, args)  # before anything is removed: it may be refused
         self._refuse_foreign_ground(node)
         moved = self._clear(node) if not node.incremental else []
-        for pattern in _literal_outputs(node):
-            if not os.path.isdir(dirname(pattern.path) or "."):
-                os.makedirs(dirname(pattern.path), exist_ok=True)
+        for pattern in node.outputs or ():
+            is_glob = pattern.kind == "glob"
+            folder = literal_folder(pattern.path) if is_glob else dirname(pattern.path) or "."
+            if not pattern.negated and not os.path.isdir(folder):
+                os.makedirs(folder, exist_ok=True)
         if node.depfile:
             if os.path.lexists(node.depfile):
                 to_trash(self._place, self._run_id, node.depfile)

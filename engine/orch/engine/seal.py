@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from orch.engine.observe import Observer
     from orch.engine.project import Project
 
-_MOST = 64  # snapshots kept, one for each list of targets
 
 
 class _Doubt(Exception):

@@ -24,10 +24,9 @@ from orch.run.orphan import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orch.cache.stamp import Stamp
-    from orch.cli.args import Options
     from orch.engine.project import Project
     from orch.engine.targets import Selection
 
@@ -56,18 +55,20 @@ class _StillClock(Clock):
         return True
 
 
-def take_survey(options: Options, environ: Mapping[str, str]) -> Survey:
+def take_survey(
+    targets: Sequence[str], environ: Mapping[str, str], file: str | None = None, profile: str = ""
+) -> Survey:
     """Look at the project of the current folder; raises UsageError, OrchfileError, StateError."""
     start = os.getcwd()
-    project = open_project(start, options.file, options.profile)
+    project = open_project(start, file, profile)
     store = Store.open_read_only(place_of(project.root, environ))
     state = without_young(store.place, store.load(), identity()[0])
     gone = vanished(project.graph, state, project.orchfile)
     if gone:
         os.chdir(start)
-        project = open_project(start, options.file, options.profile, frozenset(gone))
+        project = open_project(start, file, profile, frozenset(gone))
     memory = Memory(state, project.graph)
     digests = Digests(project.root, state.stamps, _StillClock())
     observer = Observer(project.graph, digests, memory.made, environ)
     judge = Judge(project.graph, observer, memory, lambda node: store.parts(node)[1])
-    return Survey(project, select(project, options.targets), store, memory, observer, judge)
+    return Survey(project, select(project, targets), store, memory, observer, judge)

@@ -1,3 +1,3 @@
-"""The version of this program. Knows nothing else."""
+"""The version of this program. Knows nothing of anything else."""
 
 VERSION = "0.1.0"

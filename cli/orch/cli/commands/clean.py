@@ -1,15 +1,17 @@
 """`orch clean`: removes recorded outputs, or with --state all that orch remembers here.
 
-Touches only what orch recorded as its own (design X1), and never the locks.
+Touches only what orch recorded as its own (design X1), and never the locks. Knows nothing of the Orchfile
+beyond the names of its nodes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
 
-from orch.cache.claim import Request, Session
+from orch.cache.claim import Request
 from orch.cache.lock import held
 from orch.cache.place import new_run_id, place_of
 from orch.cache.stamp import Clock
@@ -17,12 +19,12 @@ from orch.cache.store import Batch, Store
 from orch.cache.trash import remove_empty_parents, remove_output
 from orch.cache.witness import Digests
 from orch.cli.console import shown
+from orch.engine.build import session_of
+from orch.engine.burial import bury_dead
 from orch.engine.project import locate, open_project
 from orch.engine.seal import disarm
 from orch.engine.targets import select
-from orch.graph.errors import BusyError
-from orch.run.descent import start_time
-from orch.run.orphan import identity
+from orch.graph.errors import BusyError, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,12 +47,8 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     if not os.path.lexists(place.database):
         return _say(console, options, [], [])
     nodes = set(select(project, options.targets).nodes) if options.targets else None
-    store = Store.open(place)
+    store = _open(place, console)
     try:
-        boot_id, pid_ns = identity()
-        run_id = new_run_id(time.time())
-        pid = os.getpid()
-        store.begin(Session(run_id, pid, start_time(pid), boot_id, pid_ns, time.time_ns(), ("orch", "clean")))
         state = store.load()
         recorded = {
             path: (node, digest)
@@ -107,8 +105,10 @@ def _clean_state(options: Options, console: Console, environ: Mapping[str, str])
     root, _ = locate(os.getcwd(), options.file)
     place = place_of(root, environ)
     if not os.path.isdir(place.folder):
-        console.err("orch: there is no state here")
-        return 0
+        return _say_state(console, options, "")
+    if not options.dry_run:
+        with contextlib.suppress(StateError, BusyError):  # a damaged state: this command is the way out
+            _open(place, console).close()
     place.open_for_writing()
     taken = []
     try:
@@ -121,11 +121,32 @@ def _clean_state(options: Options, console: Console, environ: Mapping[str, str])
     finally:
         for lock in taken:
             lock.release()
-    if not options.quiet:
-        console.err(
-            f"orch: {'would remove' if options.dry_run else 'removed'} the state in {shown(place.folder)}"
-        )
+    return _say_state(console, options, place.folder)
+
+
+def _say_state(console: Console, options: Options, folder: str) -> int:
+    if options.json:
+        import json
+
+        console.out(json.dumps({"state": folder, "removed": bool(folder) and not options.dry_run}, indent=2))
+    elif not folder:
+        console.err("orch: there is no state here")
+    elif not options.quiet:
+        verb = "would remove" if options.dry_run else "removed"
+        console.err(f"orch: {verb} the state in {shown(folder)}")
     return 0
+
+
+def _open(place: Place, console: Console) -> Store:
+    """The state, as a session of its own; what killed builds left running is ended."""
+    store = Store.open(place)
+    try:
+        store.begin(session_of(new_run_id(time.time()), ("orch", "clean")))
+        bury_dead(store, console)
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def _remove(place: Place, name: str) -> None:

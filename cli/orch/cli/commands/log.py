@@ -1,4 +1,4 @@
-"""`orch log NODE`: what the last attempt of a node printed, in full. Changes nothing."""
+"""`orch log NODE`: what the last attempt of a node printed, in full. Knows nothing of verdicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Print the log of each node that the argument means."""
-    survey = take_survey(options, environ)
+    survey = take_survey(options.targets, environ, options.file, options.profile)
     several = len(survey.selection.nodes) > 1
     documents: list[dict[str, object]] = []
     for name in survey.selection.nodes:

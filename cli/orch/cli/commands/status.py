@@ -1,4 +1,7 @@
-"""`orch status` and `orch build -n`: which nodes are fresh, stale or pending. Changes nothing."""
+"""`orch status` and `orch build -n`: which nodes are fresh, stale or pending.
+
+Runs nothing, changes nothing. Knows nothing of how a verdict is reached.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _REASONS = 3  # shown on a line
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Print the verdicts of the targets and what they need; 1 under --exit-code if not all are fresh."""
-    survey = take_survey(options, environ)
+    survey = take_survey(options.targets, environ, options.file, options.profile)
     graph = survey.project.graph
     selected = set(survey.selection.nodes) if options.only else graph.closure(survey.selection.nodes)
     verdicts = survey.judge.verdicts(selected)

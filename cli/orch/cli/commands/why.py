@@ -1,6 +1,6 @@
 """`orch why NODE`: every part that changed since the last good run, or what was compared if none did.
 
-Runs nothing, changes nothing.
+Runs nothing, changes nothing. Knows nothing of how a verdict is reached.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Explain each node that the argument means."""
-    survey = take_survey(options, environ)
+    survey = take_survey(options.targets, environ, options.file, options.profile)
     graph = survey.project.graph
     verdicts = survey.judge.verdicts(graph.closure(survey.selection.nodes))
     answers = [_Answer(survey, graph.nodes[name], verdicts[name]) for name in survey.selection.nodes]
