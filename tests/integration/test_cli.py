@@ -215,11 +215,7 @@ def test_build_tells_events(some: Project) -> None:
         ("graph --format json", '"out/b"'),
         ("check", "[]"),
         ("clean", '"removed": []'),
-        pytest.param(
-            "clean --state",
-            '"removed"',
-            marks=pytest.mark.xfail(strict=True, reason="clean --state prints no JSON yet"),
-        ),
+        ("clean --state", '"removed"'),
         ("schema", '"title"'),
         ("init -f Other.toml", '"tasks"'),
     ],

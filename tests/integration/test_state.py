@@ -230,18 +230,30 @@ def test_a_state_of_a_newer_orch_is_left_alone(built: Project) -> None:
     assert path.read_bytes() == data
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
-def test_a_state_that_cannot_be_written(built: Project) -> None:
-    folder = built.root / ".orch"
-    built.write("src", "3")
-    folder.chmod(0o500)
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """No one can write in the folder, root included."""
+    if os.geteuid():
+        folder.chmod(0o500)
+    else:
+        subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
     try:
+        yield
+    finally:
+        if os.geteuid():
+            folder.chmod(0o700)
+        else:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_state_that_cannot_be_written(built: Project) -> None:
+    built.write("src", "3")
+    with read_only(built.root / ".orch"):
         done = built.run("build", expect=5)
         assert done.err.startswith("orch: error: ")
         built.run("status", expect=0)
         built.run("why", "a", expect=0)
-    finally:
-        folder.chmod(0o700)
     built.build()
 
 

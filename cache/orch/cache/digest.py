@@ -133,6 +133,9 @@ def _read_regular(path: str) -> Reading | None:
             return None
         content = _sha256_of(fd, before.st_size)
         after = os.fstat(fd)
+    except OSError as error:
+        error.filename = path  # a descriptor has no name
+        raise
     finally:
         os.close(fd)
     kind = "x:" if after.st_mode & stat.S_IXUSR else "f:"

@@ -4,14 +4,27 @@ Knows nothing of what a command does. Invariant: importing and passing through h
 built-in modules (tests/freshness/test_noop.py).
 """
 
+import posix
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # built in, and without the enums of its Python part
 
 
 def main() -> None:
     """Run the command in `sys.argv` and exit with its code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)  # while nothing is at stake, no traceback
     from orch.cli.noop import leave_if_fresh
 
     leave_if_fresh(sys.argv[1:])
     from orch.cli.dispatch import run
 
     sys.exit(run(sys.argv[1:]))
+
+
+def _leave(_number: int, _frame: object) -> None:
+    posix._exit(130)  # pyright: ignore[reportPrivateUsage]

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from orch.engine.project import Project
 
 
-
 class _Doubt(Exception):
     """Something cannot be vouched for."""
 
