@@ -278,3 +278,10 @@ def test_an_orchfile_that_cannot_be_read(project: Project) -> None:
     for done in (folder, pipe, project.run("build")):
         assert done.code in (2, 3), done
         assert "Traceback" not in done.err
+
+
+def test_milestones_that_need_each_other(project: Project) -> None:
+    project.orchfile('version = 1\n[milestones.a]\nneeds = ["b"]\n[milestones.b]\nneeds = ["a"]\n')
+    done = project.run("list", expect=3)
+    assert done.err.startswith("Orchfile.toml:4:1: ")
+    assert "a cycle: b -> a -> b" in done.err

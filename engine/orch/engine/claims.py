@@ -112,7 +112,9 @@ class Claims:
     def _request(self, name: str, assessment: Assessment) -> Request:
         outputs = self._graph.nodes[name].outputs or ()
         writes = tuple(one.written for one in outputs if not one.negated)
-        return Request(name, writes, tuple(path for path, owner in assessment.inputs.items() if owner))
+        reads = [path for path, owner in assessment.inputs.items() if owner]
+        reads += [path for path in assessment.discovered if path in self._graph.owners]
+        return Request(name, writes, tuple(reads))
 
     def _hold(self, conflict: Conflict) -> None:
         self.held.add(conflict.node)

@@ -58,16 +58,7 @@ class BuildGraph(NamedTuple):
 
     def goal(self, name: str) -> tuple[str, ...]:
         """The node ids that the milestone `name` needs, through other milestones too."""
-        found: dict[str, None] = {}
-        todo, seen = [name], {name}
-        while todo:
-            for need in self.milestones[todo.pop()].needs:
-                if need not in self.milestones:
-                    found[need] = None
-                elif need not in seen:
-                    seen.add(need)
-                    todo.append(need)
-        return tuple(found)
+        return needed_by(self.milestones, name)
 
     def tree_over(self, path: str) -> str:
         """The node whose `dir/` output `path` lies below, or ""."""
@@ -82,6 +73,20 @@ class BuildGraph(NamedTuple):
         if other in self.nodes[node].needs and self.nodes[other].outputs:
             return True
         return any(item.owner == other for item in self.inputs[node])
+
+
+def needed_by(milestones: Mapping[str, Milestone], name: str) -> tuple[str, ...]:
+    """The node ids that a milestone needs, through other milestones too, each once."""
+    found: dict[str, None] = {}
+    todo, seen = [name], {name}
+    while todo:
+        for need in milestones[todo.pop()].needs:
+            if need not in milestones:
+                found[need] = None
+            elif need not in seen:
+                seen.add(need)
+                todo.append(need)
+    return tuple(found)
 
 
 def topological(before: Mapping[str, Iterable[str]]) -> tuple[list[str], set[str]]:

@@ -11,9 +11,9 @@ import stat
 from bisect import bisect_left
 from os import fsencode
 
-from orch.graph.build_graph import BuildGraph, Input, topological
+from orch.graph.build_graph import BuildGraph, Input, needed_by, topological
 from orch.graph.value import NamedTuple
-from orch.rules.glob import literal_folder, matcher, may_overlap
+from orch.rules.glob import has_wildcard, literal_folder, matcher, may_overlap
 from orch.rules.ownership import find_owners
 from orch.rules.patterns import covers, selects
 
@@ -57,6 +57,7 @@ def connect(
     if tangled:
         stage.explain_cycle(graph, tangled)
     stage.check_foreach()
+    _check_milestones(expansion, declarations, problems)
     return graph
 
 
@@ -195,7 +196,9 @@ class _Wiring:
                 files[path] = self._owners.files[path]
         later: dict[str, None] = {}
         for tree, owner in self._owners.trees.items():
-            if may_overlap(glob, tree + "/**") and not self._listing.skips(glob, tree):
+            # A folder's own name may hold a wildcard's letters; then only a look at its members tells.
+            reaches = has_wildcard(tree) or may_overlap(glob, tree + "/**")
+            if reaches and not self._listing.skips(glob, tree):
                 later[owner] = None
         for entries in self._owners.globs.values():
             for pattern, owner in entries:
@@ -209,7 +212,7 @@ class _Wiring:
         """What must have ended well before `node`, each once."""
         found = dict.fromkeys(node.needs)
         for goal in node.goals:
-            found.update(dict.fromkeys(self._goal(goal)))
+            found.update(dict.fromkeys(needed_by(self._expansion.milestones, goal)))
         found.update(dict.fromkeys(item.owner for item in inputs if item.owner))
         return tuple(found)
 
@@ -217,20 +220,9 @@ class _Wiring:
         """What must have ended before `node` if both were selected."""
         found: dict[str, None] = {}
         for name in node.after:
-            found.update(dict.fromkeys(self._goal(name) if name in self._expansion.milestones else (name,)))
+            is_goal = name in self._expansion.milestones
+            found.update(dict.fromkeys(needed_by(self._expansion.milestones, name) if is_goal else (name,)))
         return tuple(found)
-
-    def _goal(self, name: str) -> list[str]:
-        found: list[str] = []
-        todo, seen = [name], {name}
-        while todo:
-            for need in self._expansion.milestones[todo.pop()].needs:
-                if need in self._expansion.nodes:
-                    found.append(need)
-                elif need not in seen:
-                    seen.add(need)
-                    todo.append(need)
-        return found
 
     # -- problems --------------------------------------------------------------------------------
 
@@ -275,3 +267,16 @@ class _Wiring:
     def _problem(self, node: Node, path: tuple[str | int, ...], sentence: str, hint: str = "") -> None:
         decl: TaskDecl = self._tasks[node.task]
         self._problems.add(decl.source, ("tasks", decl.key, *path), sentence, hint=hint)
+
+
+def _check_milestones(expansion: Expansion, declarations: Declarations, problems: Problems) -> None:
+    """Refuse milestones that need each other."""
+    milestones = expansion.milestones
+    needs = {name: [one for one in goal.needs if one in milestones] for name, goal in milestones.items()}
+    _, tangled = topological(needs)
+    if tangled:
+        from orch.graph.analysis import shortest_cycle
+
+        cycle = shortest_cycle({name: [one for one in needs[name] if one in tangled] for name in tangled})
+        decl = declarations.milestones[cycle[0]]
+        problems.add(decl.source, ("milestones", decl.key), "a cycle: " + " -> ".join([*cycle, cycle[0]]))
