@@ -220,3 +220,16 @@ def test_outputs_of_a_task_that_is_gone_go_but_not_edited_ones(project: Project)
     said = project.build().err
     assert project.files() == ["Orchfile.toml", "new"]
     assert trashed(project, said, "old/b") == "edited"
+
+
+def test_many_strangers_are_not_named_one_by_one(project: Project) -> None:
+    project.orchfile(
+        "version = 1\n[tasks.it]\nmatrix = { n = ["
+        + ", ".join(f'"{n}"' for n in range(30))
+        + ']}\noutputs = ["{{ n }}.out"]\ncmd = "echo > {{ outputs }}"\n'
+    )
+    for n in range(30):
+        project.write(f"{n}.out", "mine")
+    said = project.run("build", expect=0).err
+    assert said.count("was not as orch left it") == 20
+    assert "10 more outputs were not as orch left them" in said

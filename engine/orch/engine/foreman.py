@@ -38,6 +38,7 @@ else:
     import _signal as signal  # without the 4 ms of its Python part
 
 _LEADERS_S = 0.2  # a task that lives so long is worth telling others about
+_MOST_NOTES = 20  # about outputs that were moved to the trash
 _LIVE_S = 0.1  # between two looks at the output of the only running node
 _STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 
@@ -77,6 +78,7 @@ class Foreman:
         self._started: dict[str, Started] = {}
         self._untold: dict[str, float] = {}  # running nodes, and when (monotonic) to tell others of them
         self._again: dict[str, float] = {}  # failed tries and when (monotonic) to try again
+        self._moved = 0  # sentences about outputs that were moved to the trash
         self._is_stopping = False  # nothing more is to begin
         self.stopped_by = 0  # the signal that ended this build, 0 = none
         self.fresh = 0  # nodes that needed nothing
@@ -93,6 +95,8 @@ class Foreman:
             if not self._schedule.has_ready:
                 self._wait()
         self._site.claims.commit()
+        if (more := self._moved - _MOST_NOTES) > 0:
+            self._site.reporter.note(f"{more:,} more outputs were not as orch left them; see .orch/trash/")
 
     # -- judging ---------------------------------------------------------------------------------
 
@@ -189,8 +193,9 @@ class Foreman:
             self._capacity.give_back(node.limits)
             self._end(Result(node.id, self._failed(node.id), failure=Failure(sentence)))
             return
-        for sentence in moved:
+        for sentence in moved[: max(0, _MOST_NOTES - self._moved)]:
             self._site.reporter.note(sentence)
+        self._moved += len(moved)
         self._started[node.id] = started
         self._site.reporter.started(node.id, assessment.reasons, job)
         self._site.processes.start(job)
