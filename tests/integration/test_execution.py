@@ -25,6 +25,7 @@ def test_each_retry_is_a_full_attempt_with_a_log_of_its_own(project: Project) ->
     said = project.build().err
     assert "try 1 failed" in said
     assert "try 2 failed" in said
+    assert "(flaky: it took 3 tries)" in said
     logs = sorted((project.root / ".orch/runs").rglob("*.log"))
     assert [(path.name, path.read_text().strip()) for path in logs] == [
         ("flaky.2.log", "2"),

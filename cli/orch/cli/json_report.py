@@ -112,6 +112,7 @@ def _result_json(result: Result) -> dict[str, object]:
         "failure": result.failure.sentence if result.failure else None,
         "hint": (result.failure.hint or None) if result.failure else None,
         "tries": result.tries,
+        "flaky": result.ending == "ok" and result.tries > 1,
         "duration_s": round(ended.duration_s, 4) if ended else None,
         "log": (ended.log_path or None) if ended else None,
         "log_bytes": ended.log_bytes if ended else 0,

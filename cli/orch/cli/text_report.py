@@ -164,13 +164,7 @@ class TextReporter:
         if self._quiet and not bad:
             return
         if result is None or not bad:
-            took = (
-                f" ({result.exit.duration_s:.1f} s)"
-                if result and result.exit and result.exit.duration_s >= 1
-                else ""
-            )
-            stopped = " interrupted" if result and result.ending == "stopped" else ""
-            self._line(f"{self._count()} {shown(node)}{took}{stopped}")
+            self._line(f"{self._count()} {shown(node)}{_remark(result) if result else ''}")
             return
         word = "FAILED" if result.ending == "failed" else "failed (allowed)"
         reason = result.failure.sentence if result.failure else ""
@@ -220,3 +214,12 @@ class TextReporter:
         if self._has_status:
             self._console.err("\r\x1b[K", end="")
             self._has_status = False
+
+
+def _remark(result: Result) -> str:
+    """What is worth a word about a node that did not fail."""
+    if result.ending == "stopped":
+        return " interrupted"
+    flaky = f" (flaky: it took {result.tries} tries)" if result.tries > 1 else ""
+    duration_s = result.exit.duration_s if result.exit else 0.0
+    return f" ({duration_s:.1f} s){flaky}" if duration_s >= 1 else flaky

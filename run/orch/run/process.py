@@ -67,6 +67,7 @@ class Processes:
         if job.node in self.running:
             raise ValueError(f"{job.node} is already running")
         output = None if job.interactive else Output(job.log_path, job.secrets, job.max_bytes)
+        began = time.monotonic()  # before the spawn: a short task may have ended when that returns
         pid = self._spawner.spawn(job, output.sink if output else -1)
         if output:
             output.started()
@@ -75,7 +76,7 @@ class Processes:
                 output.close()
             self._exits.append(pid)
             return
-        child = self.running[job.node] = Child(job, pid, output, time.monotonic())
+        child = self.running[job.node] = Child(job, pid, output, began)
         if output:
             self._pipes[output.pipe] = child
             self._wakeup.watch(output.pipe)
