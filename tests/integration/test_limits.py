@@ -180,6 +180,25 @@ def test_interactive_has_the_terminal_and_no_log(project: Project) -> None:
     assert (code, project.read("answer")) == (0, "hello\n")
 
 
+def test_ctrl_c_in_an_interactive_task_stops_the_build(project: Project) -> None:
+    project.orchfile("""
+        version = 1
+        [tasks.ask]
+        outputs = ["answer"]
+        interactive = true
+        cmd = "touch answer; echo name?; read line; echo $line > answer"
+        [tasks.later]
+        needs = ["ask"]
+        outputs = ["b"]
+        cmd = "touch b"
+    """)
+    code, said = in_terminal(project, ["build", "ask", "later"], b"\x03", b"name?")
+    assert code == 130, said
+    assert b"] ask\r\n" in said
+    assert not project.exists("answer")
+    assert not project.exists("b")
+
+
 def test_interactive_tasks_run_one_at_a_time(project: Project) -> None:
     project.orchfile(crowd("interactive = true"))
     code, said = in_terminal(project, ["build", "-j4", "t*"], b"")
@@ -187,8 +206,8 @@ def test_interactive_tasks_run_one_at_a_time(project: Project) -> None:
     assert most_at_once(project) == 1
 
 
-def in_terminal(project: Project, args: list[str], typed: bytes) -> tuple[int, bytes]:
-    """Run orch in a terminal of its own, and type; (exit code, what the screen got)."""
+def in_terminal(project: Project, args: list[str], typed: bytes, prompt: bytes = b"") -> tuple[int, bytes]:
+    """Run orch in a terminal of its own, and type after `prompt`; (exit code, what the screen got)."""
     import pty
     import sys
 
@@ -196,9 +215,11 @@ def in_terminal(project: Project, args: list[str], typed: bytes) -> tuple[int, b
     if not pid:
         os.chdir(project.root)
         os.execve(sys.executable, [sys.executable, "-m", "orch", *args], project.environment(TERM="xterm"))
-    os.write(terminal, typed)
     said = b""
     try:
+        while prompt not in said:
+            said += os.read(terminal, 4096)
+        os.write(terminal, typed)
         while chunk := os.read(terminal, 4096):
             said += chunk
     except OSError:  # how Linux says that nobody has the other end any more

@@ -37,6 +37,7 @@ class TextReporter:
         self._running: dict[str, None] = {}
         self._has_status = False
         self._live = ""
+        self._asking = ""  # an interactive node: the terminal is its own
         self._shown_bytes = 0
         self._held: list[Result] = []
         self._since: dict[str, float] = {}
@@ -63,12 +64,16 @@ class TextReporter:
             more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
             self._line(f"{shown(node)}: {why}{more}")
             self._line(f"    {shown(' '.join(job.argv))}")
+        if job.interactive:
+            self._asking = node
+            self._line(f"{self._count()} {shown(node)}")
         self._status()
 
     def ended(self, result: Result) -> None:
         """A node ended otherwise than fresh."""
         self._done += 1 + len(result.unmet)
         self._running.pop(result.node, None)
+        self._asking = "" if self._asking == result.node else self._asking
         if self._live and self._live != result.node:
             self._held.append(result)
             return
@@ -202,7 +207,7 @@ class TextReporter:
 
     def _status(self) -> None:
         """The one line at the bottom of a terminal that says what runs now."""
-        if not self._console.is_terminal or self._quiet or self._live:
+        if not self._console.is_terminal or self._quiet or self._live or self._asking:
             return
         self._clear()
         if self._running:

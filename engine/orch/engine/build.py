@@ -18,7 +18,7 @@ from orch.cache.witness import Digests
 from orch.engine.burial import bury_dead
 from orch.engine.claims import Claims
 from orch.engine.evaluate import Evaluator
-from orch.engine.foreman import Foreman, Orders, Site
+from orch.engine.foreman import Foreman
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
 from orch.engine.observe import Observer
@@ -27,6 +27,7 @@ from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.reporter import Summary
 from orch.engine.seal import disarm, seal
+from orch.engine.site import Orders, Site
 from orch.engine.sweep import forget_vanished, remove_old_scratch, remove_vanished, vanished
 from orch.engine.targets import select
 from orch.graph.errors import UsageError

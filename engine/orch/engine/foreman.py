@@ -14,26 +14,18 @@ from orch.engine.attempt import Failure, Refused
 from orch.engine.claims import ASK_AGAIN_S
 from orch.engine.observe import FactError
 from orch.engine.reporter import Result
-from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Collection, Sequence
 
-    from orch.cache.store import Store
     from orch.engine.attempt import Started
-    from orch.engine.claims import Claims
-    from orch.engine.evaluate import Evaluator
-    from orch.engine.judge import Assessment, Judge
-    from orch.engine.memory import Memory
-    from orch.engine.prepare import Preparer
-    from orch.engine.reporter import Reporter
-    from orch.graph.build_graph import BuildGraph
+    from orch.engine.judge import Assessment
+    from orch.engine.site import Orders, Site
     from orch.graph.schedule import Capacity, Ending, Schedule
     from orch.graph.task import Node
     from orch.run.child import Exit
-    from orch.run.process import Events, Processes
+    from orch.run.process import Events
 else:
     import _signal as signal  # without the 4 ms of its Python part
 
@@ -41,29 +33,6 @@ _LEADERS_S = 0.2  # a task that lives so long is worth telling others about
 _MOST_NOTES = 20  # about outputs that were moved to the trash
 _LIVE_S = 0.1  # between two looks at the output of the only running node
 _STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
-
-
-class Orders(NamedTuple):
-    """What the command line asks of the loop."""
-
-    forced: Collection[str] = ()
-    keep_going: bool = False
-    args: Sequence[str] = ()
-    args_for: str = ""  # the node that gets them
-
-
-class Site(NamedTuple):
-    """All that the loop works with."""
-
-    graph: BuildGraph
-    store: Store
-    memory: Memory
-    claims: Claims
-    processes: Processes
-    judge: Judge
-    preparer: Preparer
-    evaluator: Evaluator
-    reporter: Reporter
 
 
 class Foreman:
@@ -263,6 +232,8 @@ class Foreman:
         self._untold.pop(ended.node, None)
         started = self._started[ended.node]
         node = started.node
+        if node.limits.interactive and ended.signal == signal.SIGINT and not self.stopped_by:
+            self._stop(signal.SIGINT)  # it had the terminal, so the Ctrl-C reached it alone
         if self.stopped_by and (ended.killed or ended.code):
             self._site.preparer.remove_leftovers(started)
             self._site.claims.interrupted(node.id)

@@ -51,17 +51,3 @@ def reduced(before: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
 
     small = networkx.transitive_reduction(_digraph(before))
     return {node: sorted(small.predecessors(node)) for node in before}
-
-
-def critical_path(before: Mapping[str, Iterable[str]], weight_s: Mapping[str, float]) -> list[str]:
-    """The chain of names whose weights add up to most, first to last.
-
-    >>> critical_path({"a": [], "b": ["a"], "c": ["a"]}, {"a": 1, "b": 5, "c": 2})
-    ['a', 'b']
-    """
-    import networkx
-
-    graph = _digraph(before)
-    for _, node, edge in graph.edges(data=True):
-        edge["weight"] = weight_s.get(node, 0.0)
-    return list(networkx.dag_longest_path(graph)) if len(graph) else []

@@ -59,9 +59,10 @@ class _Instances:
     def find(self) -> None:
         """Instances and their outputs; a `foreach` also sees files that other tasks declare as outputs."""
         for decl in self._declarations.tasks.values():
-            self._set_instances(decl, self._combinations(decl))
+            # Those of a `foreach` have no name to fill in before their files are known.
+            self._set_instances(decl, [] if decl.table.get("foreach") else self._combinations(decl))
         looping = [decl for decl in self._declarations.tasks.values() if decl.table.get("foreach")]
-        bases = {decl.name: self._instances[decl.name] for decl in looping}
+        bases = {decl.name: self._combinations(decl) for decl in looping}
         for _ in range(len(looping) + 1):
             changed = False
             declared = self._declared_files()
@@ -83,7 +84,7 @@ class _Instances:
     def _combinations(self, decl: TaskDecl) -> list[Instance]:
         matrix = decl.table.get("matrix")
         if not isinstance(matrix, dict):
-            return [] if decl.table.get("foreach") else [Instance("")]
+            return [Instance("")]
         try:
             return combinations(matrix)
         except TooMany as error:
@@ -101,7 +102,7 @@ class _Instances:
         self._foreach[decl.name] = tuple(wanted)
         files = self._files(wanted, {path for path, task in declared.items() if task != decl.name})
         folder = decl.source.folder
-        instances = for_files(base or [Instance("")], str(name), [relative(file, folder) for file in files])
+        instances = for_files(base, str(name), [relative(file, folder) for file in files])
         # What this task itself makes is no source of another instance of it.
         made = {pattern.path for one in instances for pattern in self._maker.outputs(decl, one)}
         return [one for one in instances if one.file is None or below(folder, one.file[1]) not in made]
