@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from orch.cli.args import Options
 
-_BUG = "https://github.com/orchfile/orch/issues"
-
 
 def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Run one command line and return its exit code (design 3)."""
@@ -46,10 +44,10 @@ def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> i
     except Exception:
         import traceback
 
+        from orch.graph.version import VERSION
+
         traceback.print_exc()
-        console.err(
-            f"orch: error: this is a bug of orch; please report it with the lines above\n  at: {_BUG}"
-        )
+        console.err(f"orch: error: this is a bug of orch {VERSION}; please report it with the lines above")
         return 70
 
 
