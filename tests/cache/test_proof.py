@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.cache.proof import hashed, identity, key_from, name_of, proof, secret_key, words_for
+from orch.cache.proof import examine, hashed, identity, key_from, name_of, secret_key, words_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,5 +59,5 @@ def test_identity_names_the_root() -> None:
 
 
 def test_no_file_is_no_proof(tmp_path: Path) -> None:
-    assert proof(str(tmp_path / "none").encode(), b"/", {}, 0) is None
-    assert proof(str(tmp_path).encode(), b"/", {}, 0) is None
+    assert examine(str(tmp_path / "none").encode(), b"/", {}, 0) is None
+    assert examine(str(tmp_path).encode(), b"/", {}, 0) is None

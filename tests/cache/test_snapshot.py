@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orch.cache import snapshot
-from orch.cache.proof import FIELDS, boot_id, hashed, identity, proof, secret_key
+from orch.cache.proof import FIELDS, boot_id, examine, hashed, identity, secret_key
 from orch.cache.snapshot import Facts, write
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ class Snapshot:
         self, environment: Mapping[bytes, bytes] | None = None, now_ns: int = NOW_NS, root: str = ""
     ) -> int | None:
         where = os.fsencode(root or self.root)
-        return proof(os.fsencode(self.path), where, {**self.environment, **(environment or {})}, now_ns)
+        seen = {**self.environment, **(environment or {})}
+        found = examine(os.fsencode(self.path), where, seen, now_ns)
+        if found is None:
+            return None
+        found.close()
+        return found.nodes if found.is_fresh else None
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class Tree:
 
     def look(self) -> Digests:
         """As a new build that knows what the one before stored."""
-        return Digests(str(self.root), self.known, self.clock)
+        return Digests(str(self.root), dict(self.known), self.clock)
 
     def store(self, digests: Digests) -> dict[str, Witness | None]:
         changed = digests.take_changed()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.cache.proof import proof
+from orch.cache.proof import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,22 +255,45 @@ def snapshot(project: Project, built: None, monkeypatch: pytest.MonkeyPatch) -> 
     return found
 
 
-def _proof(project: Project, path: Path) -> int | None:
+def _world(project: Project) -> tuple[bytes, dict[bytes, bytes], int]:
     environment = {os.fsencode(name): os.fsencode(value) for name, value in project.environment().items()}
-    return proof(os.fsencode(path), os.fsencode(os.path.realpath(project.root)), environment, time.time_ns())
+    return os.fsencode(os.path.realpath(project.root)), environment, time.time_ns()
+
+
+def _proof(project: Project, path: Path) -> int | None:
+    found = examine(os.fsencode(path), *_world(project))
+    if found is None:
+        return None
+    found.close()
+    return found.nodes if found.is_fresh else None
 
 
 def test_any_damaged_byte(project: Project, snapshot: Path) -> None:
-    """One flipped bit anywhere, and nothing is proven; no byte of it is parsed before."""
+    """One flipped bit anywhere in what a no-op reads, and nothing is proven; no byte of it is parsed before."""
     whole = snapshot.read_bytes()
     assert _proof(project, snapshot) == 3
-    for at in range(len(whole)):
+    found = examine(os.fsencode(snapshot), *_world(project))
+    assert found is not None
+    for at in range(found.start + sum(length for _, length, _, _ in found.shards)):
         damaged = bytearray(whole)
         damaged[at] ^= 1 << at % 8
         snapshot.write_bytes(damaged)
         assert _proof(project, snapshot) is None, f"byte {at} of {len(whole)}"
     snapshot.write_bytes(whole)
     assert _proof(project, snapshot) == 3
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["paths", "nodes"])
+def test_a_damaged_compiled_graph(project: Project, rebuild: Rebuild, snapshot: Path, part: int) -> None:
+    """It is not read while nothing changes, and not believed when something did: the full path takes over."""
+    found = examine(os.fsencode(snapshot), *_world(project))
+    assert found is not None
+    at, length, _ = found.sections[part]
+    damaged = bytearray(snapshot.read_bytes())
+    damaged[found.start + at + length // 2] ^= 1
+    snapshot.write_bytes(damaged)
+    project.write("src/1", "edited")
+    assert rebuild() == {"a", "b"}
 
 
 def test_any_cut(project: Project, snapshot: Path) -> None:

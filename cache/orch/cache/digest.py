@@ -64,6 +64,16 @@ def digest_input(path: str) -> str:
     return f"{digest}+{MISSING if target is None else digest_file(target)}"
 
 
+def digest_listing(path: str) -> str:
+    """What the folder at `path` holds, by name and kind: `n:<sha256>`; raises OSError."""
+    with os.scandir(path) as entries:
+        found = sorted(
+            (os.fsencode(entry.name), entry.is_dir(follow_symlinks=False), entry.is_symlink())
+            for entry in entries
+        )
+    return "n:" + _sha256(b"".join(b"%b\0%d%d" % each for each in found))
+
+
 def resolve(path: str) -> str | None:
     """The real path behind links; None if it leads nowhere."""
     try:

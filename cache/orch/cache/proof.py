@@ -5,15 +5,18 @@ absent and of environment values. Invariants: nothing but built-in modules is im
 no byte is parsed before its keyed hash was verified (damaged marshal data can kill the interpreter);
 every length is bounded by the file's own; any doubt, any exception, is "no proof". Layout:
 
-    magic 8 | hash of the header 8 | length of the header 8 | header (marshal) | shard | shard ...
-    shard:  mtimes | ctimes | sizes | inodes (int64 each) | paths joined by NUL
+    magic 8 | hash of the header 8 | length of the header 8 | header (marshal) | shard ... | section ... | news ...
+    shard:    mtimes | ctimes | sizes | inodes (int64 each) | paths joined by NUL
+    section:  what only a build needs that finds some of the paths changed (orch.cache.compiled)
+    news:     length 8 | hash 8 | marshal: what such a build found, appended by it
 """
 
 import marshal
 import posix
 import sys
 from _imp import source_hash  # SipHash, there since PEP 552; private: an ImportError here means no snapshot
-from _operator import attrgetter, eq
+from _operator import attrgetter, length_hint, ne
+from itertools import compress, count
 
 from orch.graph.version import VERSION
 
@@ -21,10 +24,55 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MAGIC = b"orchsnp1"
+    Row = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
+    Place = tuple[int, int, bytes]  # of a section: offset behind the header, length, hash
+
+MAGIC = b"orchsnp2"
 _OWN = (b"ORCH_TRUST_STATE",)  # of the caller's variables these change what a build does
 HEAD = 24  # magic, hash and length of the header
+MOST_CHANGED = 1000  # paths; with more a build does well to look at everything
 FIELDS = attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_ino")
+
+
+class Doubt(Exception):
+    """The snapshot does not hold."""
+
+
+class Snapshot:
+    """A snapshot of which all facts hold; `changed` are the numbers of the paths whose stamps do not."""
+
+    def __init__(self, handle: int, key: int, start: int, header: "tuple[bytes, tuple[object, ...]]") -> None:
+        self.handle = handle
+        self.key = key
+        self.tag, (facts, self.shards, self.sections) = header  # type: ignore[assignment]
+        self.start = start  # of what is behind the header
+        self.nodes = int(facts[-1])
+        self.news: list[bytes] = []  # what later builds added for `compiled`, not parsed yet
+        self.added: list[bytes] = []  # paths beyond those of the shards
+        self.stale: tuple[int, ...] = ()  # numbers of the nodes that the last build did not get fresh
+        self.changed: list[int] = []
+
+    @property
+    def count(self) -> int:
+        """How many paths the shards hold."""
+        return sum(shard[2] for shard in self.shards)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has to be done."""
+        return not (self.changed or self.stale)
+
+    def section(self, number: int) -> bytes:
+        """The bytes of a section; raises Doubt and OSError."""
+        at, length, tag = self.sections[number]
+        raw = posix.pread(self.handle, length, self.start + at)
+        if len(raw) != length or source_hash(self.key, raw) != tag:
+            raise Doubt
+        return raw
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        posix.close(self.handle)
 
 
 def secret_key(environment: "Mapping[bytes, bytes]") -> int:
@@ -81,45 +129,78 @@ def boot_id() -> bytes:
         posix.close(handle)
 
 
-def proof(path: bytes, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int) -> int | None:
-    """How many nodes the snapshot at `path` proves to be fresh, None if anything in it does not hold.
+def examine(
+    path: bytes, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int
+) -> "Snapshot | None":
+    """The snapshot at `path` with what changed since; None if anything but stamps does not hold.
 
     Relative paths in it start from the working directory, which must be the root.
     """
     try:
         handle = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NOFOLLOW)
-        try:
-            return _check(handle, root, environment, now_ns)
-        finally:
-            posix.close(handle)
+    except OSError:
+        return None
+    try:
+        found = _open(handle, root, environment, now_ns)
+        found.changed = _changed(found, *_news(found))
+        return found
     except Exception:
+        posix.close(handle)
         return None
 
 
-def _check(handle: int, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int) -> int | None:
-    size = posix.fstat(handle).st_size
+def _open(handle: int, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int) -> Snapshot:
     start = posix.pread(handle, HEAD, 0)
     length = int.from_bytes(start[16:HEAD], "little")
-    if start[:8] != MAGIC or not 0 < length <= size - HEAD:
-        return None
+    if start[:8] != MAGIC or not 0 < length <= posix.fstat(handle).st_size - HEAD:
+        raise Doubt
     raw = posix.pread(handle, length, HEAD)
     key = secret_key(environment)
     if source_hash(key, raw) != start[8:16]:
-        return None
-    facts, shards = marshal.loads(raw)
-    same, boot, written_ns, values, prefixes, absent, count = facts
+        raise Doubt
+    header = marshal.loads(raw)
+    same, boot, written_ns, values, prefixes, absent, _ = header[0]
     if same != identity(root) or boot != boot_id() or now_ns < written_ns:
-        return None
+        raise Doubt
     for name, value in values.items():
         found = environment.get(name)
         if value != (0 if found is None else hashed(key, found)):
-            return None
+            raise Doubt
     if any(name.startswith(prefixes) and name not in values for name in environment):
-        return None
+        raise Doubt
     if any(map(_exists, absent)):
-        return None
-    bodies = HEAD + length
-    return count if _all_same(handle, key, [(bodies + at, *rest) for at, *rest in shards], size) else None
+        raise Doubt
+    return Snapshot(handle, key, HEAD + length, (start[8:16], header))
+
+
+def _news(found: Snapshot) -> "tuple[dict[int, Row], list[tuple[bytes, Row]]]":
+    """What later builds appended: stamps by the number of their path, and paths beyond those of the shards.
+
+    Each piece must be whole and belong to this very snapshot: half of what a build found is none.
+    """
+    size = posix.fstat(found.handle).st_size
+    at = found.start + sum(shard[1] for shard in found.shards) + sum(part[1] for part in found.sections)
+    if at > size:
+        raise Doubt
+    stamps: dict[int, Row] = {}
+    added: list[tuple[bytes, Row]] = []
+    if at == size:
+        return stamps, added
+    rest = posix.pread(found.handle, size - at, at)
+    at = 0
+    while at < len(rest):
+        length = int.from_bytes(rest[at : at + 8], "little")
+        raw = rest[at + 16 : at + 16 + length]
+        if len(raw) != length or not length or source_hash(found.key, raw) != rest[at + 8 : at + 16]:
+            raise Doubt
+        tag, number, changed, more, found.stale, told = marshal.loads(raw)
+        if (tag, number) != (found.tag, len(found.news)):
+            raise Doubt
+        stamps.update(changed)
+        added += more
+        found.news.append(told)
+        at += 16 + length
+    return stamps, added
 
 
 def _exists(path: bytes) -> bool:
@@ -130,34 +211,87 @@ def _exists(path: bytes) -> bool:
     return True
 
 
-def _all_same(handle: int, key: int, shards: list[tuple[int, int, int, bytes]], size: int) -> bool:
-    """Check all shards: the last one in a forked process if there are two."""
-    if len(shards) < 2:
-        return all(_same(handle, key, shard, size) for shard in shards)
+def _changed(found: Snapshot, stamps: "dict[int, Row]", added: "list[tuple[bytes, Row]]") -> list[int]:
+    """The numbers of all paths that do not have their stamps: the last shard of two in a forked process."""
+    changed = _changed_shards(found, stamps) if len(found.shards) > 1 else []
+    if len(found.shards) == 1:
+        changed = _in_shard(found, 0, stamps)
+    if added:
+        found.added = [path for path, _ in added]
+        rows = zip(*(stamps.get(number, row) for number, (_, row) in enumerate(added, found.count)), strict=True)
+        start = found.count
+        changed += [start + each for each in _mismatches(found.added, list(map(list, rows)))]
+    if len(changed) > MOST_CHANGED:
+        raise Doubt
+    return changed
+
+
+def _changed_shards(found: Snapshot, stamps: "dict[int, Row]") -> list[int]:
+    reading, writing = posix.pipe()
     child = posix.fork()
     if not child:
         status = 1
         try:
-            status = 0 if _same(handle, key, shards[1], size) else 1
+            numbers = _in_shard(found, 1, stamps)
+            posix.write(writing, b"".join(number.to_bytes(4, "little") for number in numbers))
+            status = 0
         finally:
             posix._exit(status)  # pyright: ignore[reportPrivateUsage]
-    same = False
+    posix.close(writing)
+    changed: list[int] = []
+    said = b""
     try:
-        same = _same(handle, key, shards[0], size)
+        changed = _in_shard(found, 0, stamps)
+        while data := posix.read(reading, 65536):
+            said += data
     finally:
+        posix.close(reading)
         _, status = posix.waitpid(child, 0)
-    return same and status == 0
+    if status:
+        raise Doubt
+    return changed + [int.from_bytes(said[at : at + 4], "little") for at in range(0, len(said), 4)]
 
 
-def _same(handle: int, key: int, shard: tuple[int, int, int, bytes], size: int) -> bool:
-    offset, length, count, tag = shard
-    if not (0 <= offset <= size and 0 <= length <= size - offset and 0 <= 32 * count <= length):
-        return False
-    raw = posix.pread(handle, length, offset)
-    if len(raw) != length or source_hash(key, raw) != tag:
-        return False
-    numbers = memoryview(raw)[: 32 * count].cast("q")
-    columns = [numbers[i * count : (i + 1) * count].tolist() for i in range(4)]
-    paths = raw[32 * count :].split(b"\0") if count else []
-    found = map(FIELDS, map(posix.lstat, paths))
-    return len(paths) == count and all(map(eq, found, zip(*columns, strict=True)))
+def _in_shard(found: Snapshot, which: int, stamps: "dict[int, Row]") -> list[int]:
+    raw, size = shard(found, which)
+    numbers = memoryview(raw)[: 32 * size].cast("q")
+    columns = [numbers[i * size : (i + 1) * size].tolist() for i in range(4)]
+    paths = raw[32 * size :].split(b"\0") if size else []
+    if len(paths) != size:
+        raise Doubt
+    first = found.shards[0][2] if which else 0
+    for number, row in stamps.items():
+        if first <= number < first + len(paths):
+            for column, value in zip(columns, row, strict=True):
+                column[number - first] = value
+    return [first + each for each in _mismatches(paths, columns)]
+
+
+def shard(found: Snapshot, which: int) -> tuple[bytes, int]:
+    """The bytes of a shard and how many paths it holds; raises Doubt and OSError."""
+    offset, length, size, tag = found.shards[which]
+    if not 0 <= 32 * size <= length:
+        raise Doubt
+    raw = posix.pread(found.handle, length, found.start + offset)
+    if len(raw) != length or source_hash(found.key, raw) != tag:
+        raise Doubt
+    return raw, size
+
+
+def _mismatches(paths: list[bytes], columns: list[list[int]]) -> list[int]:
+    """Which of the paths do not have the stamp in their row of `columns`, or are not there."""
+    changed: list[int] = []
+    start = 0
+    while start < len(paths):
+        rest = iter(paths[start:] if start else paths)
+        wanted = zip(*(column[start:] if start else column for column in columns), strict=True)
+        try:
+            for number in compress(count(start), map(ne, map(FIELDS, map(posix.lstat, rest)), wanted)):
+                changed.append(number)
+            break
+        except OSError:
+            start = len(paths) - length_hint(rest)  # behind the one that is not there
+            changed.append(start - 1)
+        if len(changed) > MOST_CHANGED:
+            raise Doubt
+    return changed

@@ -68,6 +68,21 @@ def record(database: Database, node: str) -> Record | None:
     return _record(rows[0]) if rows else None
 
 
+def standing(database: Database, node: str, serial: int) -> Record | None:
+    """The same, but "running" if another session than `serial` claims to write it."""
+    found = record(database, node)
+    sql = "select 1 from claim where node = ? and mode = 'w' and serial <> ? limit 1"
+    if not database.rows(sql, (to_blob(node), serial)):
+        return found
+    return (found or Record(node, "running"))._replace(status="running")
+
+
+def witness(database: Database, path: str) -> Witness | None:
+    """What vouches for the digest of one path."""
+    sql = "select digest, size, mtime_ns, ctime_ns, inode, racy from stamp where path = ?"
+    return next((Witness._make(row) for row in database.rows(sql, (to_blob(path),))), None)
+
+
 def outputs(database: Database, node: str) -> dict[str, str]:
     """Digest by path of what a node's last attempt left."""
     rows = database.rows("select path, digest from output where node = ?", (to_blob(node),))

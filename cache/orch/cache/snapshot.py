@@ -8,17 +8,16 @@ from __future__ import annotations
 import marshal
 import os
 from _imp import source_hash
-from array import array
 
-from orch.cache.atomic import write_atomic
+from orch.cache.atomic import write_all, write_atomic
 from orch.cache.proof import HEAD, MAGIC
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    Row = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
+    from orch.cache.proof import Row, Snapshot
 
 _FORK_FROM = 4000  # paths; below, a second process costs more than it saves
 
@@ -35,24 +34,55 @@ class Facts(NamedTuple):
     nodes: int  # how many, for the message
 
 
-def write(path: str, key: int, facts: Facts, stamps: Mapping[bytes, Row]) -> None:
+class News(NamedTuple):
+    """What a build found out that started from a snapshot."""
+
+    stamps: dict[int, Row]  # of paths in the snapshot, by their number
+    added: list[tuple[bytes, Row]]  # paths that were not in it
+    stale: tuple[int, ...]  # numbers of the nodes that did not get fresh
+    told: bytes  # for `compiled`
+
+
+def write(
+    path: str, key: int, facts: Facts, stamps: Mapping[bytes, Row], sections: Sequence[bytes] = ()
+) -> None:
     """Store a snapshot; raises OSError. Nothing is synced: a torn file fails its hash."""
     entries = list(stamps.items())
     half = (len(entries) + 1) // 2 if len(entries) >= _FORK_FROM and _cpus() > 1 else len(entries)
     bodies: list[bytes] = []
-    shards: list[tuple[int, int, int, bytes]] = []
+    places: tuple[list[tuple[int, int, int, bytes]], list[tuple[int, int, bytes]]] = [], []
     position = 0
-    for part in filter(None, (entries[:half], entries[half:])):
+    for part in [part for part in (entries[:half], entries[half:]) if part]:
         body = _shard(part)
-        shards.append((position, len(body), len(part), source_hash(key, body)))
+        places[0].append((position, len(body), len(part), source_hash(key, body)))
         bodies.append(body)
         position += len(body)
-    header = marshal.dumps((tuple(facts), shards))
+    for body in sections:
+        places[1].append((position, len(body), source_hash(key, body)))
+        bodies.append(body)
+        position += len(body)
+    header = marshal.dumps((tuple(facts), *places))
     start = MAGIC + source_hash(key, header) + len(header).to_bytes(HEAD - 16, "little")
     write_atomic(path, b"".join([start, header, *bodies]), durable=False)
 
 
+def append(path: str, snapshot: Snapshot, news: News) -> None:
+    """Add what a build found out to the snapshot it started from, at `path`, in one write.
+
+    Raises OSError; where another file is at `path` by now nothing is written.
+    """
+    raw = marshal.dumps((snapshot.tag, len(snapshot.news), *news))
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.path.samestat(os.fstat(fd), os.fstat(snapshot.handle)):
+            write_all(fd, len(raw).to_bytes(8, "little") + source_hash(snapshot.key, raw) + raw)
+    finally:
+        os.close(fd)
+
+
 def _shard(entries: list[tuple[bytes, Row]]) -> bytes:
+    from array import array
+
     columns = [array("q", [row[i] for _, row in entries]).tobytes() for i in range(4)]
     return b"".join([*columns, b"\0".join(path for path, _ in entries)])
 

@@ -108,6 +108,19 @@ class Store:
         """The record of one node as it stands now, whoever claims it; None if it never ran."""
         return self._read(lambda: rows.record(self._database, node))
 
+    def standing(self, node: str) -> Record | None:
+        """The record of one node as `load` gives it: "running" while another session claims it."""
+        serial = self._session.serial if self._session else 0
+        return self._read(lambda: rows.standing(self._database, node, serial))
+
+    def witness(self, path: str) -> Witness | None:
+        """What vouches for the digest of one path."""
+        return self._read(lambda: rows.witness(self._database, path))
+
+    def is_empty(self) -> bool:
+        """Whether nothing at all is remembered, as after the file was lost."""
+        return self._read(lambda: not self._database.rows("select 1 from node limit 1"))
+
     def outputs(self, node: str) -> dict[str, str]:
         """Digest by path of what the node's last attempt left."""
         return self._read(lambda: rows.outputs(self._database, node))

@@ -17,8 +17,6 @@ from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orch.cache.stamp import Clock
 
 _PATIENCE_NS = 10_000_000
@@ -43,9 +41,10 @@ class Witness(NamedTuple):
 class Digests:
     """The digests of files below `root`, each looked at once until it is refreshed."""
 
-    def __init__(self, root: str, known: Mapping[str, Witness], clock: Clock) -> None:
+    def __init__(self, root: str, known: dict[str, Witness], clock: Clock) -> None:
+        """`known` is what was remembered; it is kept up to date."""
         self._prefix = root.rstrip("/") + "/"
-        self._known = dict(known)
+        self._known = known
         self._clock = clock
         self._judged: dict[str, str] = {}
         self._changed: dict[str, Witness | None] = {}
@@ -68,6 +67,10 @@ class Digests:
         """Look at these again when next asked, as after a node ran."""
         for path in paths:
             self._judged.pop(path, None)
+
+    def learn(self, path: str, seen: Witness) -> None:
+        """`path` was read just now, whatever was known of it before."""
+        self._remember(path, seen)
 
     def witness(self, path: str) -> Witness | None:
         """What `path` was last judged or recorded by; None for folders and what was missing."""

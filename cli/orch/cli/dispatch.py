@@ -12,7 +12,7 @@ from orch.graph.errors import OrchError, StateError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orch.cli.args import Options
 
@@ -21,8 +21,13 @@ def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> i
     """Run one command line and return its exit code (design 3)."""
     environ = dict(os.environ if environ is None else environ)
     console = Console(_colour(arguments), environ)
+    return guarded(console, lambda: _run(arguments, console, environ))
+
+
+def guarded(console: Console, work: Callable[[], int]) -> int:
+    """The exit code that `work` returns, or that of what ended it, which is said."""
     try:
-        return _run(arguments, console, environ)
+        return work()
     except OrchError as error:
         console.error(error)
         return error.exit_code

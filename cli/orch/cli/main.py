@@ -1,4 +1,4 @@
-"""The entry point: leaves at once if nothing changed, else hands over to the full command line.
+"""The entry point: leaves at once if nothing changed, else hands over to what looks closer.
 
 Knows nothing of what a command does. Invariant: importing and passing through here loads nothing but
 built-in modules (tests/freshness/test_noop.py).
@@ -20,7 +20,13 @@ def main() -> None:
         signal.signal(signal.SIGINT, _leave)  # while nothing is at stake, no traceback
     from orch.cli.noop import leave_if_fresh
 
-    leave_if_fresh(sys.argv[1:])
+    changed = leave_if_fresh(sys.argv[1:])
+    if changed:
+        from orch.cli.partial import build_changed
+
+        code = build_changed(changed, sys.argv[1:])
+        if code is not None:
+            sys.exit(code)
     from orch.cli.dispatch import run
 
     sys.exit(run(sys.argv[1:]))

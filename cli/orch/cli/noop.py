@@ -11,17 +11,37 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orch.cache.proof import Snapshot
 
-def leave_if_fresh(arguments: "Sequence[str]") -> None:
-    """End the process with code 0 if a snapshot proves all targets fresh; return otherwise."""
+
+class Changed:
+    """A plain build whose snapshot holds but for some paths: `orch.cli.partial` goes on from there."""
+
+    def __init__(self, snapshot: "Snapshot", place: "tuple[bytes, bytes, bytes]", targets: list[bytes]) -> None:
+        self.snapshot = snapshot
+        self.start, self.root, self.path = place  # where the command was given; the process stands in the root
+        self.targets = targets
+
+
+def leave_if_fresh(arguments: "Sequence[str]") -> "Changed | None":
+    """End the process with code 0 if a snapshot proves all targets fresh.
+
+    Returns otherwise, with what is known if only some paths changed.
+    """
     try:
         targets = _targets(arguments)
-        nodes = None if targets is None else _proven(targets)
+        found = None if targets is None else _examined(targets)
     except Exception:  # whatever is wrong, the full path says it better
-        return
-    if nodes is None:
-        return
-    if "-q" not in arguments:
+        return None
+    if found is None or not found.snapshot.is_fresh:
+        return found
+    leave(found.snapshot.nodes, quiet="-q" in arguments)
+    return None
+
+
+def leave(nodes: int, *, quiet: bool) -> None:
+    """Say that all is fresh, and end the process with code 0."""
+    if not quiet:
         try:
             posix.write(2, fresh_message(nodes).encode())
         except OSError:
@@ -46,14 +66,14 @@ def _targets(arguments: "Sequence[str]") -> "list[bytes] | None":
     for word in arguments[1:]:
         if not word.startswith("-"):
             words.append(word)
-        elif word not in ("-q", "-k") and not (word[:2] == "-j" and word[2:].isdecimal()):
+        elif word not in ("-q", "-k") and not (word[:2] == "-j" and word[2:].isdecimal() and int(word[2:])):
             return None
     return [word.encode(sys.getfilesystemencoding(), "surrogateescape") for word in words]
 
 
-def _proven(targets: list[bytes]) -> int | None:
+def _examined(targets: list[bytes]) -> "Changed | None":
     """Look for a snapshot in each folder from here upwards; the full path decided which is the root."""
-    from orch.cache.proof import name_of, proof, words_for
+    from orch.cache.proof import examine, name_of, words_for
 
     environment = posix.environ
     root = posix.getcwdb()
@@ -66,10 +86,10 @@ def _proven(targets: list[bytes]) -> int | None:
         if _is_there(path):
             if root != start:
                 posix.chdir(root)
-            nodes = proof(path, root, environment, now_ns)
-            if nodes is None and root != start:
+            found = examine(path, root, environment, now_ns)
+            if found is None and root != start:
                 posix.chdir(start)
-            return nodes
+            return None if found is None else Changed(found, (start, root, path), targets)
         if root == b"/":
             return None
         root, _, last = root.rpartition(b"/")

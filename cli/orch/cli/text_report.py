@@ -28,12 +28,15 @@ _TELL_AFTER_S = 1.0  # a wait for another build that is shorter is nobody's busi
 class TextReporter:
     """Lines for people: what tasks print to standard output, everything else to standard error."""
 
-    def __init__(self, console: Console, total: int, *, quiet: bool, verbose: bool) -> None:
+    def __init__(
+        self, console: Console, total: int, done: int = 0, *, quiet: bool, verbose: bool = False
+    ) -> None:
+        """`done` of the `total` nodes are known to be fresh already."""
         self._console = console
         self._total = total
         self._quiet = quiet
         self._verbose = verbose
-        self._done = 0
+        self._done = done
         self._running: dict[str, None] = {}
         self._has_status = False
         self._live = ""

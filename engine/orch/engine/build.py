@@ -9,7 +9,6 @@ import gc
 import os
 import time
 
-from orch.cache.claim import Session
 from orch.cache.place import new_run_id, place_of
 from orch.cache.stamp import Clock
 from orch.cache.store import Batch, Store
@@ -25,16 +24,15 @@ from orch.engine.observe import Observer
 from orch.engine.prepare import Preparer
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
-from orch.engine.reporter import Summary
 from orch.engine.seal import disarm, seal
+from orch.engine.session import session_of
 from orch.engine.site import Orders, Site
+from orch.engine.summary import summary_of
 from orch.engine.sweep import forget_vanished, remove_old_scratch, remove_vanished, vanished
 from orch.engine.targets import select
 from orch.graph.errors import UsageError
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
-from orch.run.descent import start_time
-from orch.run.orphan import identity
 from orch.run.process import Processes
 
 TYPE_CHECKING = False
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orch.engine.project import Project
-    from orch.engine.reporter import Notes, Reporter
+    from orch.engine.reporter import Notes, Reporter, Summary
     from orch.engine.targets import Selection
 
     MakeReporter = Callable[[str, int], Reporter]  # run id, number of selected nodes
@@ -66,13 +64,6 @@ class BuildRequest(NamedTuple):
     def is_plain(self) -> bool:
         """Whether a later no-op may stand for it."""
         return not (self.only or self.file or self.profile) and self.args is None
-
-
-def session_of(run_id: str, argv: tuple[str, ...]) -> Session:
-    """This process as others need to know it."""
-    boot_id, pid_ns = identity()
-    pid = os.getpid()
-    return Session(run_id, pid, start_time(pid), boot_id, pid_ns, time.time_ns(), argv)
 
 
 def build(
@@ -158,7 +149,7 @@ class _Run:
         if foreman.ran:
             empty_trash(self._place, time.time())
         missed = _missed(project, selection, schedule)
-        return _summary(self._id, schedule, foreman, missed, time.monotonic() - began_s)
+        return summary_of(self._id, schedule, foreman, missed, time.monotonic() - began_s)
 
     def _capacity(self, project: Project) -> Capacity:
         jobs = self._request.jobs or (project.profile.jobs if project.profile else None)
@@ -195,20 +186,3 @@ def _missed(project: Project, selection: Selection, schedule: Schedule) -> tuple
         for node in [next((one for one in project.graph.goal(name) if endings.get(one, "ok") != "ok"), "")]
         if node
     )
-
-
-def _summary(
-    run_id: str, schedule: Schedule, foreman: Foreman, missed: tuple[tuple[str, str], ...], duration_s: float
-) -> Summary:
-    endings = list(schedule.endings.values())
-    counts = {
-        "ran": foreman.ran_well,
-        "fresh": foreman.fresh,
-        "failed": endings.count("failed"),
-        "advisory": endings.count("advisory"),
-        "skipped": endings.count("unmet") + endings.count("unmet-advisory"),
-        "stopped": endings.count("stopped"),
-    }
-    failed = tuple(name for name, ending in schedule.endings.items() if ending == "failed")
-    code = 128 + foreman.stopped_by if foreman.stopped_by else 1 if failed else 0
-    return Summary(run_id, code, counts, duration_s, failed, missed)

@@ -33,8 +33,15 @@ class Claims:
     """The claims of one build. Results wait here for the next transaction, which also asks for new ones."""
 
     def __init__(
-        self, graph: BuildGraph, store: Store, memory: Memory, digests: Digests, reporter: Reporter
+        self,
+        graph: BuildGraph,
+        store: Store,
+        memory: Memory,
+        digests: Digests,
+        reporter: Reporter,
+        snapshot: str = "",
     ) -> None:
+        """`snapshot` is the name of the one that this build started from, "" if it started from none."""
         self._graph = graph
         self._store = store
         self._memory = memory
@@ -46,7 +53,8 @@ class Claims:
         self._withdrawn: list[str] = []
         self._leaders: dict[str, Leader] = {}
         self._ask_at_s = 0.0
-        self._is_disarmed = False
+        self._snapshot = snapshot
+        self.is_disarmed = False  # nothing is proven any more: something was or is about to be changed
         self.held: set[str] = set()  # nodes that another build holds
 
     def finished(self, attempt: Finished) -> None:
@@ -104,9 +112,9 @@ class Claims:
         for conflict in refused:
             self._hold(conflict)
         granted = wanted.keys() - self.held
-        if granted and not self._is_disarmed:
-            disarm(self._place)  # after our claims are known, before the first command runs
-            self._is_disarmed = True
+        if granted and not self.is_disarmed:
+            disarm(self._place, self._snapshot)  # after our claims are known, before the first command runs
+            self.is_disarmed = True
         return granted
 
     def _request(self, name: str, assessment: Assessment) -> Request:

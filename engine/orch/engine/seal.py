@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import time
 
-from orch.cache import proof, snapshot
-from orch.cache.digest import FOLDER, MISSING
+from orch.cache import compiled, proof, snapshot
+from orch.cache.digest import FOLDER, MISSING, digest_listing
 from orch.cache.links import links_on
-from orch.cache.stamp import of_stat
+from orch.cache.stamp import of_stat, stamp_of
 from orch.engine.outputs import find_outputs, has_open_outputs, owner_of
+from orch.engine.targets import select
+from orch.graph.plain import plain
 from orch.rules.listing import Listing
 from orch.run.environment import BASE_KEYED
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from orch.engine.memory import Memory
     from orch.engine.observe import Observer
     from orch.engine.project import Project
+    from orch.engine.targets import Selection
 
 
 class _Doubt(Exception):
@@ -59,16 +62,26 @@ def seal(
             nodes=len(nodes),
         )
         rows = {os.fsencode(path): _row(stamp) for path, stamp in stage.stamps.items()}
-        snapshot.write(place.path("snapshot", name), key, facts, rows)
+        sections = (compiled.packed_paths(stage.path_facts()), stage.packed_nodes(select(project, targets)))
+        snapshot.write(place.path("snapshot", name), key, facts, rows, sections)
     except (_Doubt, OSError):
         return
 
 
-def disarm(place: Place) -> None:
-    """Remove every snapshot: what they prove is about to change. Raises OSError."""
+def disarm(place: Place, spared: str = "") -> None:
+    """Remove every snapshot: what they prove is about to change. Raises OSError.
+
+    The one with the name `spared` moves to the scratch folder, for the build that started from it.
+    """
     folder = place.path("snapshot")
     for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
+        try:
+            if name == spared:
+                os.rename(os.path.join(folder, name), place.path("tmp", name))
+            else:
+                os.unlink(os.path.join(folder, name))
+        except FileNotFoundError:
+            continue  # another build has just done the same
 
 
 class _Seal:
@@ -80,22 +93,28 @@ class _Seal:
         self._now_ns = clock.now_ns()
         self.stamps: dict[str, Stamp] = {}
         self.absent: dict[str, None] = {}
+        self._order: list[str] = []
+        self._contents: dict[str, str] = {}  # path -> digest, of files and of listings
+        self._fixed: set[str] = set()  # paths on which the graph depends
+        self._readers: dict[str, list[int]] = {}
+        self._owners: dict[str, int] = {}
 
     def add(self, nodes: Collection[str]) -> None:
         """Everything that these nodes depend on; raises _Doubt."""
         graph = self._project.graph
-        for name in nodes:
+        self._order = [name for name in graph.order if name in nodes]
+        for number, name in enumerate(self._order):
             node = graph.nodes[name]
             if node.always or node.facts:
                 raise _Doubt
             record = self._memory.records.get(name)
-            for path in self._observer.inputs(node):
+            for path in (*self._observer.inputs(node), *(record.discovered if record else ())):
                 self._file(path)
-            for path in record.discovered if record else ():
-                self._file(path)
+                self._readers.setdefault(path, []).append(number)
             made = self._memory.made.get(name, {})
             for path in made:
                 self._file(path)
+                self._owners[path] = number
             optional = (one.path for one in node.outputs or () if one.optional and one.kind != "glob")
             self.absent.update(dict.fromkeys(path for path in optional if path not in made))
         self._consulted()
@@ -105,6 +124,41 @@ class _Seal:
                 raise _Doubt
             self.absent.update(dict.fromkeys(tool.tried))
             self._linked(tool.path)
+
+    def path_facts(self) -> list[compiled.PathFacts]:
+        """What the compiled graph says of each path, in the order of the stamps."""
+        nobody = compiled.NOBODY
+        found: list[compiled.PathFacts] = []
+        for path in self.stamps:
+            digest = self._contents.get(path, "")
+            role = "fixed" if path in self._fixed or not digest else "folder" if digest[0] == "n" else "file"
+            readers = tuple(self._readers.get(path, ()))
+            found.append(compiled.PathFacts(role, digest, self._owners.get(path, nobody), readers))
+        return found
+
+    def packed_nodes(self, selection: Selection) -> bytes:
+        """The nodes with their edges, and what a build must know of the graph beyond them."""
+        graph = self._project.graph
+        number = {name: number for number, name in enumerate(self._order)}
+        items = [
+            compiled.NodeFacts(
+                name,
+                (plain(graph.nodes[name]), plain(graph.inputs[name])),
+                tuple(number[other] for other in graph.before[name]),
+                tuple(number[other] for other in graph.after[name] if other in number),
+            )
+            for name in self._order
+        ]
+        others = {path: owner for path, owner in graph.owners.items() if owner not in number}
+        facts = {
+            "orchfile": self._project.orchfile,
+            "pools": self._project.declarations.pools,
+            "trees": graph.trees,
+            "globs": graph.globs,
+            "others": {path: (owner, graph.nodes[owner].task) for path, owner in others.items()},
+            "goals": tuple((name, graph.goal(name)) for name in selection.milestones),
+        }
+        return compiled.packed_nodes(items, facts)
 
     def values(self, key: int, nodes: Collection[str], environ: Mapping[bytes, bytes]) -> dict[bytes, int]:
         """Keyed hashes of every variable of the caller that is in a key, 0 for one that is unset."""
@@ -143,12 +197,14 @@ class _Seal:
             if witness is None or witness.racy:
                 raise _Doubt
             self.stamps[path] = witness.stamp
+            self._contents[path] = digest
 
     def _linked(self, path: str) -> None:
         """All links on the way to what `path` means, and that itself."""
         links, target = links_on(path)
         if target in links:  # a loop
             raise _Doubt
+        self._fixed.update(links)
         for link in links:
             self._present(link)
         target = (
@@ -156,6 +212,7 @@ class _Seal:
             if target.startswith(self._project.root + "/")
             else target
         )
+        self._fixed.add(target)
         self._file(target)
 
     def _present(self, path: str) -> None:
@@ -170,6 +227,7 @@ class _Seal:
         """The Orchfiles as they were read, and those that would change which root this is."""
         for path, text in self._project.consulted:
             self._present(path)
+            self._fixed.add(path)
             with open(path, "rb") as file:
                 if file.read() != text.encode("utf-8", "surrogateescape"):
                     raise _Doubt
@@ -180,6 +238,7 @@ class _Seal:
             if below not in self.stamps:
                 if os.path.lexists(path):
                     self._present(path)
+                    self._fixed.add(path)
                 else:
                     self.absent[path] = None
             folder = os.path.dirname(folder)
@@ -206,6 +265,12 @@ class _Seal:
             if self._clock.is_racy(of_stat(status), now_ns, status.st_dev):
                 raise _Doubt
             self.stamps[path] = of_stat(status)
+            if path in fresh.folders:
+                self._contents[path] = digest_listing(path)
+                if stamp_of(path) != self.stamps[path]:  # what was listed now is what was listed before
+                    raise _Doubt
+            else:
+                self._fixed.add(path)
 
 
 def _row(stamp: Stamp) -> tuple[int, int, int, int]:

@@ -19,10 +19,10 @@ from orch.cache.store import Batch, Store
 from orch.cache.trash import remove_empty_parents, remove_output
 from orch.cache.witness import Digests
 from orch.cli.console import shown
-from orch.engine.build import session_of
 from orch.engine.burial import bury_dead
 from orch.engine.project import locate, open_project
 from orch.engine.seal import disarm
+from orch.engine.session import session_of
 from orch.engine.targets import select
 from orch.graph.errors import BusyError, StateError
 

@@ -1,0 +1,186 @@
+"""A build that starts from a snapshot: judges and runs only what lies behind the paths that changed since.
+
+Knows nothing of Orchfiles; the graph is the compiled one, and what it was made of has not changed. It does
+for each node exactly what a build of everything does, with the same loop.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from orch.cache.compiled import NOBODY
+from orch.cache.place import new_run_id, place_of
+from orch.cache.snapshot import append
+from orch.cache.stamp import Clock
+from orch.cache.store import Batch, Store
+from orch.cache.witness import Digests
+from orch.engine.burial import bury_dead
+from orch.engine.claims import Claims
+from orch.engine.evaluate import Evaluator
+from orch.engine.foreman import Foreman
+from orch.engine.observe import Observer
+from orch.engine.part import Part, PartJudge, PartMemory
+from orch.engine.prepare import Preparer
+from orch.engine.rearm import Rearming, Unfit
+from orch.engine.session import session_of
+from orch.engine.site import Orders, Site
+from orch.engine.summary import summary_of
+from orch.graph.lazy import Lazy
+from orch.graph.schedule import Capacity, Schedule
+from orch.graph.value import NamedTuple
+from orch.run.process import Processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orch.cache.compiled import Nodes, Paths
+    from orch.cache.proof import Snapshot
+    from orch.cache.snapshot import News
+    from orch.cache.touched import Look
+    from orch.engine.reporter import Notes, Reporter, Summary
+
+    MakeReporter = Callable[[str, int, int], Reporter]  # run id, number of nodes, how many are fresh already
+
+_MOST_NEWS = 100  # pieces; then a build of everything writes the snapshot anew
+
+
+class Start(NamedTuple):
+    """Where a build starts: a snapshot, and what a second look at its changed paths found."""
+
+    root: str
+    name: str  # of the snapshot
+    snapshot: Snapshot
+    nodes: Nodes
+    paths: Paths
+    look: Look
+
+
+class Wish(NamedTuple):
+    """What is asked for."""
+
+    targets: tuple[str, ...]
+    jobs: int
+    keep_going: bool = False
+
+
+def build_part(
+    start: Start, wish: Wish, environ: Mapping[str, str], notes: Notes, make_reporter: MakeReporter
+) -> Summary | None:
+    """Build what lies behind the changed paths; None, with nothing done, if all has to be looked at.
+
+    The process stands in the root. Raises StateError, BusyError and OSError.
+    """
+    began_s = time.monotonic()
+    store = Store.open(place_of(start.root, environ))
+    try:
+        run = _Run(start, wish, environ, store)
+        if store.notice or store.is_empty():  # the state is another one than the snapshot was taken of
+            return None
+        bury_dead(store, notes)
+        return run.build(make_reporter, began_s)
+    finally:
+        store.close()
+
+
+class _Run:
+    def __init__(self, start: Start, wish: Wish, environ: Mapping[str, str], store: Store) -> None:
+        self._start = start
+        self._wish = wish
+        self._environ = environ
+        self._store = store
+        self._place = store.place
+        self._id = new_run_id(time.time())
+        store.begin(session_of(self._id, ("orch", "build", *wish.targets)))
+        self._nodes = start.nodes
+        changed = [start.paths.facts(number) for number in start.look.differing]
+        roots = {number for facts in changed for number in (facts.owner, *facts.readers)}
+        self._part = Part(self._nodes, start.paths, (roots | {*start.snapshot.stale}) - {NOBODY})
+        self._memory = PartMemory(self._part, store)
+        self._clock = Clock(self._place.path("tmp"))
+        self._digests = Digests(self._place.root, Lazy(store.witness), self._clock)
+        for number, witness in start.look.differing.items():
+            if witness:
+                self._digests.learn(os.fsdecode(start.paths.path(number)), witness)
+
+    def build(self, make_reporter: MakeReporter, began_s: float) -> Summary:
+        """Build the part, and bring the snapshot up to date."""
+        graph, memory, store = self._part.graph, self._memory, self._store
+        total = self._start.snapshot.nodes
+        already = total - len(self._part.numbers)
+        schedule = Schedule(graph, graph.order, {})
+        reporter = make_reporter(self._id, total, already)
+        with Processes(self._place.path("tmp")) as processes:
+            observer = Observer(graph, self._digests, memory.made, self._environ, processes)
+            preparer = Preparer(self._place, self._id, observer, self._clock, memory.made)
+            judge = PartJudge(graph, observer, memory, lambda node: store.parts(node)[1])
+            judge.part = self._part
+            claims = Claims(graph, store, memory, self._digests, reporter, self._start.name)
+            site = Site(
+                graph=graph,
+                store=store,
+                memory=memory,
+                claims=claims,
+                processes=processes,
+                judge=judge,
+                preparer=preparer,
+                evaluator=Evaluator(graph, str(self._nodes.facts["orchfile"]), self._id, observer),
+                reporter=reporter,
+            )
+            capacity = Capacity(self._wish.jobs, self._nodes.facts["pools"])
+            foreman = Foreman(site, schedule, capacity, Orders((), self._wish.keep_going))
+            foreman.run()
+        preparer.close()
+        self._digests.settle()
+        store.commit(Batch(stamps=self._digests.take_changed()))
+        self._rearm(observer, claims.is_disarmed, schedule)
+        foreman.fresh += already
+        return summary_of(self._id, schedule, foreman, self._missed(schedule), time.monotonic() - began_s)
+
+    def _missed(self, schedule: Schedule) -> tuple[tuple[str, str], ...]:
+        """The milestones asked for that are not reached, each with the first node that stands in the way."""
+        endings = schedule.endings
+        found = (
+            (name, next((one for one in goal if endings.get(one, "ok") != "ok"), ""))
+            for name, goal in self._nodes.facts["goals"]
+        )
+        return tuple((name, node) for name, node in found if node)
+
+    def _rearm(self, observer: Observer, was_disarmed: bool, schedule: Schedule) -> None:
+        snapshot = self._start.snapshot
+        kept = self._place.path("tmp" if was_disarmed else "snapshot", self._start.name)
+        try:
+            news = None if len(snapshot.news) >= _MOST_NEWS else self._news(observer, schedule)
+            # What another build changed since we looked is not what we found fresh.
+            if news and self._store.data_version() == self._memory.version:
+                self._store.if_alone(lambda: self._put_back(kept, news, was_disarmed))
+                return
+        except (Unfit, OSError):
+            pass
+        if was_disarmed:
+            _remove(kept)
+
+    def _news(self, observer: Observer, schedule: Schedule) -> News:
+        ended = {number: schedule.endings[self._nodes.name(number)] for number in self._part.numbers}
+        stale = [number for number, ending in ended.items() if ending != "ok"]
+        rearming = Rearming(self._start.paths, observer, self._clock, stale)
+        rearming.looked_at(self._start.snapshot.changed)
+        for number, ending in ended.items():
+            name = self._nodes.name(number)
+            record = self._memory.records.get(name) if name in self._part.unsettled else None
+            if ending == "ok" and record is not None and record.run == self._id:
+                rearming.ran(number, name, self._part.graph, self._memory)
+        return rearming.news()
+
+    def _put_back(self, kept: str, news: News, was_disarmed: bool) -> None:
+        append(kept, self._start.snapshot, news)
+        if was_disarmed:
+            os.rename(kept, self._place.path("snapshot", self._start.name))
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

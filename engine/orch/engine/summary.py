@@ -1,0 +1,28 @@
+"""A build at its end, in numbers. Knows nothing of how it went there."""
+
+from __future__ import annotations
+
+from orch.engine.reporter import Summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from orch.engine.foreman import Foreman
+    from orch.graph.schedule import Schedule
+
+
+def summary_of(
+    run_id: str, schedule: Schedule, foreman: Foreman, missed: tuple[tuple[str, str], ...], duration_s: float
+) -> Summary:
+    """Counts, failures and the exit code (design 3); `missed` are milestones that were not reached."""
+    endings = list(schedule.endings.values())
+    counts = {
+        "ran": foreman.ran_well,
+        "fresh": foreman.fresh,
+        "failed": endings.count("failed"),
+        "advisory": endings.count("advisory"),
+        "skipped": endings.count("unmet") + endings.count("unmet-advisory"),
+        "stopped": endings.count("stopped"),
+    }
+    failed = tuple(name for name, ending in schedule.endings.items() if ending == "failed")
+    code = 128 + foreman.stopped_by if foreman.stopped_by else 1 if failed else 0
+    return Summary(run_id, code, counts, duration_s, failed, missed)
