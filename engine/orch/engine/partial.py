@@ -76,6 +76,8 @@ def build_part(
     store = Store.open(place_of(start.root, environ))
     try:
         run = _Run(start, wish, environ, store)
+        if store.notice:
+            notes.note(store.notice)
         if store.notice or store.is_empty():  # the state is another one than the snapshot was taken of
             return None
         bury_dead(store, notes)
