@@ -92,20 +92,28 @@ def combine(parts: Iterable[str]) -> str:
     >>> combine(["ab", "c"]) == combine(["a", "bc"])
     False
     """
+    parts = list(parts)
+    joined = "".join([f"{len(part)}:{part}" for part in parts])
+    if joined.isascii():  # as many bytes as letters
+        return _sha256(joined.encode())
     encoded = [part.encode("utf-8", "surrogateescape") for part in parts]
-    return _sha256(b"".join(b"%d:%b" % (len(part), part) for part in encoded))
+    return _sha256(b"".join([b"%d:%b" % (len(part), part) for part in encoded]))
 
 
-def read(path: str) -> Reading:
-    """The digest of what is at `path`, with its stamp; raises as `digest_file` does."""
+def read(path: str, status: os.stat_result | None = None) -> Reading:
+    """The digest of what is at `path`, with its stamp; raises as `digest_file` does.
+
+    `status` is what `lstat` just said of it, if that is known.
+    """
     reading: Reading | None = None
     for _ in range(3):
-        status = lstat(path)
+        status = status or lstat(path)
         if status is None:
             return Reading(MISSING, None, True, 0)
         reading = _read_known(path, status)
         if reading is not None and reading.steady:
             return reading
+        status = None
     if reading is None:
         raise OSError(errno.EAGAIN, "replaced again and again while it was read", path)
     return reading

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orch.cache.place import Place
     from orch.cache.proof import Row, Snapshot
 
 _FORK_FROM = 4000  # paths; below, a second process costs more than it saves
@@ -78,6 +79,22 @@ def append(path: str, snapshot: Snapshot, news: News) -> None:
             write_all(fd, len(raw).to_bytes(8, "little") + source_hash(snapshot.key, raw) + raw)
     finally:
         os.close(fd)
+
+
+def disarm(place: Place, spared: str = "") -> None:
+    """Remove every snapshot: what they prove is about to change. Raises OSError.
+
+    The one with the name `spared` moves to the scratch folder, for the build that started from it.
+    """
+    folder = place.path("snapshot")
+    for name in os.listdir(folder):
+        try:
+            if name == spared:
+                os.rename(os.path.join(folder, name), place.path("tmp", name))
+            else:
+                os.unlink(os.path.join(folder, name))
+        except FileNotFoundError:
+            continue  # another build has just done the same
 
 
 def _shard(entries: list[tuple[bytes, Row]]) -> bytes:

@@ -55,6 +55,7 @@ class Store:
         self._slot = slot  # None = only reading
         self._session: Session | None = None
         self.notice = ""
+        self.has_company = True  # whether another build was about at our last commit; not known yet
 
     @classmethod
     def open(cls, place: Place) -> Store:
@@ -186,8 +187,10 @@ class Store:
         session, database = self._session, self._database
         assert session is not None, "no session"
         assert self._slot is not None, "opened for reading only"
-        ours = database.rows("select 1 from session where serial = ?", (session.serial,))
-        if not (ours and database.is_in_place() and self._slot[1].still_ours()):
+        serials = [serial for (serial,) in database.rows("select serial from session")]
+        self.has_company = len(serials) > 1
+        is_ours = session.serial in serials and database.is_in_place() and self._slot[1].still_ours()
+        if not is_ours:
             facts = [("path", self._place.database)]
             raise StateError("the state was removed or taken over while this build ran", facts, "build again")
         rows.save_finished(database, batch.finished)

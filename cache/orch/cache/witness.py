@@ -109,8 +109,8 @@ class Digests:
         known = self._known.get(path)
         if known is not None and not known.racy and known[1:5] == of_stat(status):
             return known.digest
-        now_ns = self._clock.now_ns()
-        reading = read(full)
+        now_ns = self._clock.lately_ns()
+        reading = read(full, status)
         if reading.stamp is None or reading.digest == FOLDER:
             self._remember(path, None)
             return reading.digest

@@ -10,6 +10,7 @@ import os
 import time
 
 from orch.cache.place import new_run_id, place_of
+from orch.cache.snapshot import disarm
 from orch.cache.stamp import Clock
 from orch.cache.store import Batch, Store
 from orch.cache.trash import empty_trash
@@ -24,7 +25,7 @@ from orch.engine.observe import Observer
 from orch.engine.prepare import Preparer
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
-from orch.engine.seal import disarm, seal
+from orch.engine.seal import seal
 from orch.engine.session import session_of
 from orch.engine.site import Orders, Site
 from orch.engine.summary import summary_of

@@ -61,10 +61,11 @@ class Evaluator:
         fixed = [part for part in started.assessment.parts if not part[0].startswith("discovered:")]
         new = [path for path in discovered if path not in inputs]
         parts = (*fixed, *((f"discovered:{path}", self._digests.of(path, as_input=True)) for path in new))
+        judged = started.assessment
         record = Record(
             node=node.id,
             status="failed" if failure else "ok",
-            key=key_of(parts),
+            key=judged.key if parts == judged.parts else key_of(parts),
             run=self._run_id,
             log=relpath(ended.log_path) if ended.log_path else "",
             started_ns=started.started_ns,

@@ -120,9 +120,7 @@ class Foreman:
         wanted: dict[str, Assessment] = {}
         while (runnable := self._schedule.next_runnable(self._capacity)) is not None:
             wanted[runnable] = self._assessed[runnable]
-        if not wanted and not self._site.claims.has_news:
-            return False
-        granted = self._site.claims.commit(wanted)
+        granted = self._site.claims.grant(wanted, self._upcoming)
         is_as_loaded = not wanted or self._site.store.data_version() == self._site.memory.version
         for name in wanted:
             if name in granted and self._is_stopping:
@@ -132,6 +130,9 @@ class Foreman:
             elif is_as_loaded or self._is_still_stale(name):
                 self._start(self._site.graph.nodes[name], 1)
         return any(name not in self._started for name in wanted)
+
+    def _upcoming(self, count: int) -> dict[str, Assessment]:
+        return {name: self._assessed[name] for name in self._schedule.upcoming(count)}
 
     def _is_still_stale(self, name: str) -> bool:
         """The key is judged again after the claim if another build changed the state since it was loaded."""
@@ -178,7 +179,8 @@ class Foreman:
         live = site.reporter.live_node(list(site.processes.running))
         limits_s = [_LIVE_S] if live else []
         limits_s += [ASK_AGAIN_S] if site.claims.held else []
-        due_s = [*self._untold.values(), *self._again.values()]
+        commit_s = site.claims.due_s
+        due_s = [*self._untold.values(), *self._again.values(), *([] if commit_s is None else [commit_s])]
         limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
         events = site.processes.wait(min(limits_s, default=None))
         self._heed(events)
@@ -224,6 +226,7 @@ class Foreman:
             self._site.claims.interrupted(name)
         self._again.clear()
         self._site.claims.held.clear()
+        self._site.claims.give_back_ahead()
         self._schedule.stop(self._started)
 
     # -- ending ----------------------------------------------------------------------------------

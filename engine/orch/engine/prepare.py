@@ -6,13 +6,14 @@ Knows nothing of scheduling, claims and of what counts as success.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from posixpath import dirname
 
 from orch.cache.digest import FOLDER, combine
 from orch.cache.trash import remove_output, to_trash
 from orch.engine.attempt import Refused, Started, from_cwd, remove_quietly
-from orch.engine.outputs import find_outputs
+from orch.engine.outputs import find_outputs, has_open_outputs
 from orch.rules.glob import literal_folder
 from orch.rules.listing import Listing
 from orch.rules.template import TemplateError, fill
@@ -21,7 +22,7 @@ from orch.run.environment import secret_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orch.cache.place import Place
     from orch.cache.stamp import Clock
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from orch.graph.task import Node, Pattern
 
 
+_UNSAFE = re.compile(r"[^\w.=,@-]")  # in the name of a log
 _NAMED = 5  # paths that are named one by one when they are moved to the trash
 
 
@@ -52,6 +54,8 @@ class Preparer:
         self._made = made
         self._argument_files: list[str] = []
         self._python = [os.path.realpath(one) for one in (sys.prefix, dirname(sys.executable), __file__)]
+        self._scratch = place.path("tmp", os.urandom(8).hex())
+        self._count = 0
 
     def prepare(
         self, node: Node, assessment: Assessment, number: int, args: Sequence[str]
@@ -60,7 +64,8 @@ class Preparer:
 
         Raises Refused, StateError, OSError.
         """
-        depfile = self._place.path("tmp", f"{os.urandom(8).hex()}.d")
+        self._count += 1
+        depfile = f"{self._scratch}-{self._count}.d"
         job = self._job(node, depfile, number, args)  # before anything is removed: it may be refused
         self._refuse_foreign_ground(node)
         moved = self._clear(node) if not node.incremental else []
@@ -92,12 +97,14 @@ class Preparer:
     def _refuse_foreign_ground(self, node: Node) -> None:
         """Raise Refused if an output holds the Python that runs us, or is behind a link out of the root."""
         declared = [one.path for one in _literal_outputs(node)]
+        paths = (*declared, *self._made.get(node.id, ()), node.depfile)
+        root = self._place.root
+        has_link = _has_link(paths)  # else each path is what it looks like
         for path in declared:
-            tree = self._real(path)
+            tree = self._real(path) if has_link else f"{root}/{path}"
             if any(one == tree or one.startswith(tree + "/") for one in self._python):
                 raise Refused(f"its output {path} holds the Python that orch runs in")
-        root = self._place.root
-        for folder in {dirname(path) for path in (*declared, *self._made.get(node.id, ()), node.depfile)}:
+        for folder in {dirname(path) for path in paths} if has_link else ():
             end = self._real(folder)
             if end != root and not end.startswith(root + "/"):
                 raise Refused(f"its output folder {folder} leaves the project by a link, to {end}")
@@ -113,6 +120,8 @@ class Preparer:
         """Remove what orch recorded, move aside what it did not; sentences about the latter."""
         made = self._made.get(node.id, {})
         literal = {one.path: one.kind for one in _literal_outputs(node) if os.path.lexists(one.path)}
+        if not made and not literal and not has_open_outputs(node):
+            return []
         found = find_outputs(node, Listing(os.getcwd())).paths
         moved: dict[str, str] = {}
         for path in sorted({*made, *found, *literal}, key=os.fsencode, reverse=True):
@@ -159,18 +168,30 @@ class Preparer:
         )
 
     def _argument_file(self, name: str, items: Sequence[str]) -> str:
-        path = self._place.path("tmp", f"{name}-{os.urandom(8).hex()}.args")
+        path = f"{self._scratch}-{self._count}.{len(self._argument_files)}.{name}.args"
         with open(path, "xb") as file:
             file.write(b"".join(os.fsencode(item) + b"\n" for item in items))
         self._argument_files.append(path)
         return path
 
     def _log_path(self, node: Node, number: int) -> str:
-        name = "".join(letter if letter.isalnum() or letter in "._=,@-" else "~" for letter in node.id)
+        name = _UNSAFE.sub("~", node.id)
         if name != node.id or len(name.encode()) > 180:
             name = f"{name.encode()[:180].decode(errors='ignore')}-{combine([node.id])[:8]}"
         suffix = f".{number}" if number > 1 else ""
         return self._place.path("runs", self._run_id, "logs", f"{name}{suffix}.log")
+
+
+def _has_link(paths: Iterable[str]) -> bool:
+    """Whether one of these or a folder above them is a link."""
+    seen = {""}
+    for path in paths:
+        while path not in seen:
+            if os.path.islink(path):
+                return True
+            seen.add(path)
+            path = dirname(path)
+    return False
 
 
 def _literal_outputs(node: Node) -> list[Pattern]:

@@ -68,22 +68,6 @@ def seal(
         return
 
 
-def disarm(place: Place, spared: str = "") -> None:
-    """Remove every snapshot: what they prove is about to change. Raises OSError.
-
-    The one with the name `spared` moves to the scratch folder, for the build that started from it.
-    """
-    folder = place.path("snapshot")
-    for name in os.listdir(folder):
-        try:
-            if name == spared:
-                os.rename(os.path.join(folder, name), place.path("tmp", name))
-            else:
-                os.unlink(os.path.join(folder, name))
-        except FileNotFoundError:
-            continue  # another build has just done the same
-
-
 class _Seal:
     def __init__(self, project: Project, observer: Observer, memory: Memory, clock: Clock) -> None:
         self._project = project

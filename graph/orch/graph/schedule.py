@@ -81,6 +81,13 @@ class Schedule:
             heappush(self._runnable, entry)
         return found
 
+    def upcoming(self, count: int) -> list[str]:
+        """The `count` most urgent runnable nodes that need no more than a free slot; they stay where they are."""
+        entries = [heappop(self._runnable) for _ in range(min(count, len(self._runnable)))]
+        for entry in entries:
+            heappush(self._runnable, entry)
+        return [entry[2] for entry in entries if self._graph.nodes[entry[2]].limits.are_plain]
+
     def end(self, node: str, ending: Ending) -> list[str]:
         """Record how a node ended; returns the nodes that can therefore never start, which have ended too."""
         unmet: list[str] = []

@@ -73,6 +73,11 @@ class Limits(NamedTuple):
     retries: int = 0
     retry_delay_s: float = 0.0
 
+    @property
+    def are_plain(self) -> bool:
+        """Whether a node needs no more than one free slot to start."""
+        return self.slots == 1 and not (self.pool or self.exclusive or self.interactive)
+
 
 class Node(NamedTuple):
     """One vertex of the graph: a task, or one instance of a matrix or foreach."""

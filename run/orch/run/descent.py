@@ -17,6 +17,31 @@ if TYPE_CHECKING:
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+class OwnChildren:
+    """The children of this process's main thread, and what the subreaper inherits: asked for after every task."""
+
+    def __init__(self) -> None:
+        pid = os.getpid()
+        try:
+            self._list = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY)
+        except OSError:
+            self._list = -1
+
+    def pids(self) -> list[int]:
+        """As `children` of our own pid."""
+        if self._list < 0:
+            return children(os.getpid())
+        text = b""
+        while part := os.pread(self._list, 65536, len(text)):  # the kernel gives a page at a time
+            text += part
+        return [int(child) for child in text.split()]
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self._list >= 0:
+            os.close(self._list)
+
+
 class Process(NamedTuple):
     """One line of /proc/<pid>/stat."""
 

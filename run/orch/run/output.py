@@ -34,6 +34,7 @@ class Output:
         self._path = path
         self._log = -1
         self._read = 0
+        self._has_end = False  # nobody holds the other side any more
         self._seen = 0
         self._most = max_bytes
         self._redaction = _redaction(secrets) if secrets else None
@@ -53,10 +54,13 @@ class Output:
             chunk = os.read(self.pipe, _CHUNK)
         except BlockingIOError:
             return "empty"
+        if not chunk:
+            self._has_end = True
+            return "end"
         self._seen += len(chunk)
         self.is_full = 0 < self._most < self._seen
         self._write(self._redaction.feed(chunk) if self._redaction else chunk)
-        return "more" if chunk else "end"
+        return "more"
 
     def read_new(self) -> bytes:
         """What came since the last call, at most 64 KiB of it."""
@@ -67,7 +71,7 @@ class Output:
     def close(self) -> None:
         """Take in what the pipe holds, and no more: somebody who cannot be ended may still be writing."""
         try:
-            for _ in range(_LAST_CHUNKS):
+            for _ in range(0 if self._has_end else _LAST_CHUNKS):
                 if self.pump() != "more":
                     break
             if self._redaction:

@@ -141,6 +141,7 @@ class Processes:
             if self._terminal:
                 self._terminal.close()
             self._spawner.close()
+            self._strays.close()
 
     def _turn(self, until: float) -> None:
         """Sleep once, at most until then or the next deadline, and act on what happened."""

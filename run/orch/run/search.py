@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import lru_cache
 
 from orch.graph.value import NamedTuple
 
@@ -31,14 +32,16 @@ def find_program(name: str, path_variable: str | None, cwd: str) -> Found | None
     if "/" in name:
         path = os.path.join(cwd, name)
         return Found(path, ()) if _is_program(path) else None
-    folders = (os.defpath if path_variable is None else path_variable).split(":")
-    tried: list[str] = []
-    for folder in folders:
-        path = os.path.join(cwd, folder, name)
+    places = _places(name, os.defpath if path_variable is None else path_variable, cwd)
+    for index, path in enumerate(places):
         if _is_program(path):
-            return Found(path, tuple(tried))
-        tried.append(path)
+            return Found(path, places[:index])
     return None
+
+
+@lru_cache(maxsize=64)  # most tasks share a shell and a PATH
+def _places(name: str, path_variable: str, cwd: str) -> tuple[str, ...]:
+    return tuple(os.path.join(cwd, folder, name) for folder in path_variable.split(":"))
 
 
 def _is_program(path: str) -> bool:

@@ -45,10 +45,12 @@ class Spawner:
         """
         # posix_spawn cannot change the folder, and a fork that can is slower. While we are elsewhere nobody
         # can notice, as this program has one thread.
-        try:
-            os.chdir(job.cwd)
-        except (OSError, ValueError) as error:
-            return _refusal(job, f"cannot enter the folder {job.cwd}", error)
+        is_elsewhere = job.cwd != "."
+        if is_elsewhere:
+            try:
+                os.chdir(job.cwd)
+            except (OSError, ValueError) as error:
+                return _refusal(job, f"cannot enter the folder {job.cwd}", error)
         try:
             found = find_program(job.argv[0], job.env.get("PATH"), "") if job.argv else None
             if not found and "/" not in "".join(job.argv[:1]):
@@ -58,7 +60,8 @@ class Spawner:
         except (OSError, ValueError) as error:
             return _refusal(job, f"cannot start {job.argv[0] if job.argv else 'an empty command'}", error)
         finally:
-            os.fchdir(self._here)
+            if is_elsewhere:
+                os.fchdir(self._here)
 
     def close(self) -> None:
         """Let go of the descriptors."""

@@ -25,7 +25,8 @@ class Strays:
     def __init__(self) -> None:
         self.are_inherited = descent.become_subreaper()
         self._we = descent.look(os.getpid())
-        self._before = frozenset(descent.children(os.getpid()))
+        self._children = descent.OwnChildren()
+        self._before = frozenset(self._children.pids())
 
     def find(self, running: Mapping[str, int], ended: Iterable[str]) -> dict[str, list[int]]:
         """Living strays by node, "" where it cannot be told; the dead among them are laid to rest.
@@ -37,7 +38,7 @@ class Strays:
             return {node: [-running[node]] for node in ended if descent.group_lives(running[node])}
         nodes = {pid: node for node, pid in running.items()}
         found: dict[str, list[int]] = {}
-        for pid in descent.children(os.getpid()):
+        for pid in self._children.pids():
             if pid in nodes or pid in self._before:
                 continue
             process = descent.look(pid)
@@ -45,6 +46,10 @@ class Strays:
                 node = nodes.get(process.session) or nodes.get(process.group) or _marked(pid, running)
                 found.setdefault(node, []).append(pid)
         return found
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        self._children.close()
 
     def _is_foreign(self, process: descent.Process) -> bool:
         """Somebody else's child in this program: tasks never stay in our own process group."""

@@ -14,6 +14,7 @@ import time
 from orch.cache.claim import Request
 from orch.cache.lock import held
 from orch.cache.place import new_run_id, place_of
+from orch.cache.snapshot import disarm
 from orch.cache.stamp import Clock
 from orch.cache.store import Batch, Store
 from orch.cache.trash import remove_empty_parents, remove_output
@@ -21,7 +22,6 @@ from orch.cache.witness import Digests
 from orch.cli.console import shown
 from orch.engine.burial import bury_dead
 from orch.engine.project import locate, open_project
-from orch.engine.seal import disarm
 from orch.engine.session import session_of
 from orch.engine.targets import select
 from orch.graph.errors import BusyError, StateError
