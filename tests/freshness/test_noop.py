@@ -269,7 +269,7 @@ def _proof(project: Project, path: Path) -> int | None:
 
 
 def test_any_damaged_byte(project: Project, snapshot: Path) -> None:
-    """One flipped bit anywhere in what a no-op reads, and nothing is proven; no byte of it is parsed before."""
+    """One flipped bit anywhere in what a no-op reads, and nothing is proven."""
     whole = snapshot.read_bytes()
     assert _proof(project, snapshot) == 3
     found = examine(os.fsencode(snapshot), *_world(project))

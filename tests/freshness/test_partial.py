@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Project
-    from tests.freshness.conftest import Rebuild
 
 FULL, PART, LOOK = "orch.engine.build", "orch.engine.partial", "orch.cache.touched"
 CHAIN = """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orch.graph.build_graph import Input
-from orch.rules.connect import members
+from orch.rules.match import members
 
 if TYPE_CHECKING:
     from tests.rules.conftest import Wired

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from orch.graph.task import Pattern
+from orch.rules.fill import TemplateError
+from orch.rules.match import covers, selects
 from orch.rules.path import PathValue
-from orch.rules.patterns import below, covers, parse, plain, selects
-from orch.rules.template import TemplateError
+from orch.rules.patterns import below, parse, plain
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orch.rules.script import obstacle, quoted
+from orch.rules.quote import quoted
+from orch.rules.script import obstacle
 
 
 @settings(deadline=None)

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orch.graph.task import Command, Slot
+from orch.rules.fill import TemplateError, fill, text
 from orch.rules.path import PathValue, relative
-from orch.rules.template import TemplateError, bind, bind_item, fill, text
+from orch.rules.template import bind, bind_item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

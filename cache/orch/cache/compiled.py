@@ -44,7 +44,7 @@ class NodeFacts(NamedTuple):
     """One node, as plain values (orch.graph.plain), and its neighbours by number."""
 
     name: str
-    data: object
+    data: Any
     before: tuple[int, ...]
     after: tuple[int, ...]
 
@@ -85,7 +85,9 @@ def packed_nodes(items: Sequence[NodeFacts], facts: Mapping[str, object]) -> byt
 
 
 def packed_news(
-    digests: Mapping[int, str], readers: Mapping[int, tuple[int, ...]], added: Iterable[tuple[str, tuple[int, ...]]]
+    digests: Mapping[int, str],
+    readers: Mapping[int, tuple[int, ...]],
+    added: Iterable[tuple[str, tuple[int, ...]]],
 ) -> bytes:
     """What a build found out: digests of paths, more readers of paths, and new paths (digest, readers)."""
     return marshal.dumps((dict(digests), dict(readers), list(added)))
@@ -95,8 +97,9 @@ class Paths:
     """The paths of a snapshot; raises Doubt and OSError where it is damaged."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        roles, self._digests, owners, ends, readers = marshal.loads(snapshot.section(0))
-        self._roles: bytes = roles
+        self._roles: bytes
+        self._digests: bytes
+        self._roles, self._digests, owners, ends, readers = marshal.loads(snapshot.section(0))
         self._owners = memoryview(owners).cast("i")
         self._readers = _Lists(ends, readers)
         self._text = b"\0"
@@ -176,7 +179,7 @@ class Nodes:
         return self._behind[number]
 
     def behind(self, numbers: Iterable[int]) -> list[int]:
-        """The given nodes and all that wait for them, directly or not, in the order in which they are built."""
+        """The given nodes and all that wait for them, directly or not, in the order of building."""
         found = set(numbers)
         todo = list(found)
         while todo:

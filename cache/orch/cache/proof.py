@@ -5,7 +5,7 @@ absent and of environment values. Invariants: nothing but built-in modules is im
 no byte is parsed before its keyed hash was verified (damaged marshal data can kill the interpreter);
 every length is bounded by the file's own; any doubt, any exception, is "no proof". Layout:
 
-    magic 8 | hash of the header 8 | length of the header 8 | header (marshal) | shard ... | section ... | news ...
+    magic 8 | hash of header 8 | length of header 8 | header (marshal) | shard ... | section ... | news ...
     shard:    mtimes | ctimes | sizes | inodes (int64 each) | paths joined by NUL
     section:  what only a build needs that finds some of the paths changed (orch.cache.compiled)
     news:     length 8 | hash 8 | marshal: what such a build found, appended by it
@@ -23,9 +23,11 @@ from orch.graph.version import VERSION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     Row = tuple[int, int, int, int]  # mtime_ns, ctime_ns, size, inode
-    Place = tuple[int, int, bytes]  # of a section: offset behind the header, length, hash
+    # The facts; of each shard the offset behind the header, length, number of paths and hash; sections alike.
+    Header = tuple[tuple[Any, ...], list[tuple[int, int, int, bytes]], list[tuple[int, int, bytes]]]
 
 MAGIC = b"orchsnp2"
 _OWN = (b"ORCH_TRUST_STATE",)  # of the caller's variables these change what a build does
@@ -41,10 +43,10 @@ class Doubt(Exception):
 class Snapshot:
     """A snapshot of which all facts hold; `changed` are the numbers of the paths whose stamps do not."""
 
-    def __init__(self, handle: int, key: int, start: int, header: "tuple[bytes, tuple[object, ...]]") -> None:
+    def __init__(self, handle: int, key: int, start: int, header: "tuple[bytes, Header]") -> None:
         self.handle = handle
         self.key = key
-        self.tag, (facts, self.shards, self.sections) = header  # type: ignore[assignment]
+        self.tag, (facts, self.shards, self.sections) = header
         self.start = start  # of what is behind the header
         self.nodes = int(facts[-1])
         self.news: list[bytes] = []  # what later builds added for `compiled`, not parsed yet
@@ -129,9 +131,7 @@ def boot_id() -> bytes:
         posix.close(handle)
 
 
-def examine(
-    path: bytes, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int
-) -> "Snapshot | None":
+def examine(path: bytes, root: bytes, environment: "Mapping[bytes, bytes]", now_ns: int) -> "Snapshot | None":
     """The snapshot at `path` with what changed since; None if anything but stamps does not hold.
 
     Relative paths in it start from the working directory, which must be the root.
@@ -218,7 +218,9 @@ def _changed(found: Snapshot, stamps: "dict[int, Row]", added: "list[tuple[bytes
         changed = _in_shard(found, 0, stamps)
     if added:
         found.added = [path for path, _ in added]
-        rows = zip(*(stamps.get(number, row) for number, (_, row) in enumerate(added, found.count)), strict=True)
+        rows = zip(
+            *(stamps.get(number, row) for number, (_, row) in enumerate(added, found.count)), strict=True
+        )
         start = found.count
         changed += [start + each for each in _mismatches(found.added, list(map(list, rows)))]
     if len(changed) > MOST_CHANGED:

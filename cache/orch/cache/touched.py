@@ -48,7 +48,11 @@ def look_again(paths: Paths, snapshot: Snapshot, scratch: str) -> Look | None:
             elif facts.role == "file":
                 found = read(path)
                 is_source = facts.owner == NOBODY
-                if found.digest[:1] == "l" or found.digest == FOLDER or (found.digest == MISSING and is_source):
+                if (
+                    found.digest[:1] == "l"
+                    or found.digest == FOLDER
+                    or (found.digest == MISSING and is_source)
+                ):
                     return None
                 if found.stamp is None:
                     look.differing[number] = None

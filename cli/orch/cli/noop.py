@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 class Changed:
     """A plain build whose snapshot holds but for some paths: `orch.cli.partial` goes on from there."""
 
-    def __init__(self, snapshot: "Snapshot", place: "tuple[bytes, bytes, bytes]", targets: list[bytes]) -> None:
+    def __init__(
+        self, snapshot: "Snapshot", place: "tuple[bytes, bytes, bytes]", targets: list[bytes]
+    ) -> None:
         self.snapshot = snapshot
-        self.start, self.root, self.path = place  # where the command was given; the process stands in the root
+        self.start, self.root, self.path = (
+            place  # where the command was given; the process stands in the root
+        )
         self.targets = targets
 
 

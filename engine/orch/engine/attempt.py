@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from posixpath import relpath
 
@@ -46,8 +45,10 @@ def from_cwd(cwd: str, path: str) -> str:
 
 def remove_quietly(path: str) -> None:
     """Remove a file or an empty folder; what cannot be removed goes to the trash before the next attempt."""
-    with contextlib.suppress(OSError):
+    try:
         if os.path.isdir(path) and not os.path.islink(path):
             os.rmdir(path)
         else:
             os.unlink(path)
+    except OSError:
+        pass

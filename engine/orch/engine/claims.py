@@ -12,9 +12,9 @@ from __future__ import annotations
 import time
 
 from orch.cache.claim import Request
+from orch.cache.snapshot import disarm
 from orch.cache.store import Batch
 from orch.engine.burial import bury_dead
-from orch.cache.snapshot import disarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,9 +14,7 @@ from orch.cache.record import Finished, Record, packed
 from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
 from orch.engine.outputs import find_outputs, owner_of
-from orch.rules.depfile import parse
-from orch.rules.listing import Listing
-from orch.rules.template import text
+from orch.rules.fill import text
 from orch.run.environment import undeclared
 
 TYPE_CHECKING = False
@@ -43,8 +41,7 @@ class Evaluator:
     def evaluate(self, started: Started, ended: Exit) -> tuple[Finished, Failure | None]:
         """What the attempt is recorded as, and why it does not count (None = it does)."""
         node = started.node
-        listing = Listing(os.getcwd())
-        found = find_outputs(node, listing)
+        found = find_outputs(node)
         failure = _by_itself(ended)
         if failure:
             failure = failure._replace(hint=self._undeclared(node))
@@ -205,7 +202,11 @@ def _read_depfile(path: str) -> list[str]:
     with open(path, "rb") as file:
         data = file.read()
     os.unlink(path)
-    return parse(data) if data.strip() else []
+    if not data.strip():
+        return []
+    from orch.rules.depfile import parse
+
+    return parse(data)
 
 
 def _below_root(cwd: str, path: str) -> str:

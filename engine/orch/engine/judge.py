@@ -10,7 +10,6 @@ from orch.cache.key import key_of
 from orch.cache.verdict import Reason, Verdict, changed_parts, void
 from orch.engine.outputs import find_outputs, has_open_outputs, owner_of
 from orch.graph.value import NamedTuple
-from orch.rules.listing import Listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ class Judge:
             if now != digest:
                 reasons.append(Reason("output", path, digest, now))
         if has_open_outputs(node):
-            found = find_outputs(node, Listing("."))
+            found = find_outputs(node)
             reasons += [Reason("output", path, None, of(path)) for path in found.paths if path not in made]
             gone = [
                 path for path in found.missing if not any(reason.name.startswith(path) for reason in reasons)

@@ -10,10 +10,9 @@ import os
 from orch.cache.digest import MISSING, combine
 from orch.cache.key import named
 from orch.graph.value import NamedTuple
-from orch.rules.connect import members
-from orch.rules.script import quoted
-from orch.rules.template import text
-from orch.run.capture import capture
+from orch.rules.fill import text
+from orch.rules.match import members
+from orch.rules.quote import quoted
 from orch.run.environment import BASE_KEYED, UNSET, child_environment, key_parts, secret_values
 from orch.run.search import find_program
 
@@ -176,6 +175,8 @@ class Observer:
         env = self.environment(node, {})
         asked = (command, node.cwd, tuple(sorted(env.items())))
         if asked not in self._facts:
+            from orch.run.capture import capture
+
             shell = node.command.shell or ("sh", "-eu", "-c")
             assert self._processes is not None
             got = capture(self._processes, (*shell, command), node.cwd, env, _FACT_TIMEOUT_S, _FACT_BYTES)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from orch.graph.value import NamedTuple
-from orch.rules.glob import matcher
-from orch.rules.patterns import covers
+from orch.rules.match import covers, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +21,12 @@ class Found(NamedTuple):
     missing: tuple[str, ...]
 
 
-def find_outputs(node: Node, listing: Listing) -> Found:
-    """Look for every output; `listing` must be younger than the last change to be seen."""
+def find_outputs(node: Node, listing: Listing | None = None) -> Found:
+    """Look for every output; a given `listing` must be younger than the last change to be seen."""
+    if listing is None and any(pattern.kind in ("glob", "tree") for pattern in node.outputs or ()):
+        from orch.rules.listing import Listing
+
+        listing = Listing(os.getcwd())
     paths: dict[str, None] = {}
     missing: list[str] = []
     negated = [pattern for pattern in node.outputs or () if pattern.negated]
@@ -46,7 +49,7 @@ def has_open_outputs(node: Node) -> bool:
 def owner_of(graph: BuildGraph, path: str) -> str:
     """The node that declares `path` as an output: by name, below a `dir/` or by a pattern, else ""."""
     owner = graph.owners.get(path) or graph.trees.get(path) or graph.tree_over(path)
-    return owner or next((node for pattern, node in graph.globs if matcher(pattern)(path)), "")
+    return owner or next((node for pattern, node in graph.globs if matches(pattern, path)), "")
 
 
 def has_moved(graph: BuildGraph, node: str, path: str) -> bool:
@@ -59,12 +62,12 @@ def has_moved(graph: BuildGraph, node: str, path: str) -> bool:
     return owner_of(graph, path) not in ("", node)
 
 
-def _behind(pattern: Pattern, listing: Listing) -> list[str]:
-    if pattern.kind == "glob":
+def _behind(pattern: Pattern, listing: Listing | None) -> list[str]:
+    if pattern.kind == "glob" and listing:
         return listing.match(pattern.path, obey_ignore=False)
     if not os.path.lexists(pattern.path):
         return []
-    if pattern.kind == "tree":
+    if pattern.kind == "tree" and listing:
         if os.path.islink(pattern.path) or not os.path.isdir(pattern.path):
             return []
         return [pattern.path, *(path for path, _ in listing.tree(pattern.path))]

@@ -14,9 +14,7 @@ from orch.cache.digest import FOLDER, combine
 from orch.cache.trash import remove_output, to_trash
 from orch.engine.attempt import Refused, Started, from_cwd, remove_quietly
 from orch.engine.outputs import find_outputs, has_open_outputs
-from orch.rules.glob import literal_folder
-from orch.rules.listing import Listing
-from orch.rules.template import TemplateError, fill
+from orch.rules.fill import TemplateError, fill
 from orch.run.child import Job
 from orch.run.environment import secret_values
 
@@ -70,8 +68,11 @@ class Preparer:
         self._refuse_foreign_ground(node)
         moved = self._clear(node) if not node.incremental else []
         for pattern in node.outputs or ():
-            is_glob = pattern.kind == "glob"
-            folder = literal_folder(pattern.path) if is_glob else dirname(pattern.path) or "."
+            folder = dirname(pattern.path) or "."
+            if pattern.kind == "glob":
+                from orch.rules.glob import literal_folder
+
+                folder = literal_folder(pattern.path)
             if not pattern.negated and not os.path.isdir(folder):
                 os.makedirs(folder, exist_ok=True)
         if node.depfile:
@@ -84,7 +85,7 @@ class Preparer:
         """Take away what an interrupted attempt wrote at its output paths: it is its own (X1)."""
         node = started.node
         if not node.incremental:
-            for path in reversed(find_outputs(node, Listing(os.getcwd())).paths):
+            for path in reversed(find_outputs(node).paths):
                 remove_quietly(path)
         for path in filter(None, (node.depfile, started.depfile)):
             remove_quietly(path)
@@ -122,7 +123,7 @@ class Preparer:
         literal = {one.path: one.kind for one in _literal_outputs(node) if os.path.lexists(one.path)}
         if not made and not literal and not has_open_outputs(node):
             return []
-        found = find_outputs(node, Listing(os.getcwd())).paths
+        found = find_outputs(node).paths
         moved: dict[str, str] = {}
         for path in sorted({*made, *found, *literal}, key=os.fsencode, reverse=True):
             is_folder = os.path.isdir(path) and not os.path.islink(path) and literal.get(path) != "file"

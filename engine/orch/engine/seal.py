@@ -111,14 +111,21 @@ class _Seal:
 
     def path_facts(self) -> list[compiled.PathFacts]:
         """What the compiled graph says of each path, in the order of the stamps."""
-        nobody = compiled.NOBODY
-        found: list[compiled.PathFacts] = []
-        for path in self.stamps:
-            digest = self._contents.get(path, "")
-            role = "fixed" if path in self._fixed or not digest else "folder" if digest[0] == "n" else "file"
-            readers = tuple(self._readers.get(path, ()))
-            found.append(compiled.PathFacts(role, digest, self._owners.get(path, nobody), readers))
-        return found
+        return [
+            compiled.PathFacts(
+                self._role(path),
+                self._contents.get(path, ""),
+                self._owners.get(path, compiled.NOBODY),
+                tuple(self._readers.get(path, ())),
+            )
+            for path in self.stamps
+        ]
+
+    def _role(self, path: str) -> compiled.Role:
+        digest = self._contents.get(path)
+        if path in self._fixed or not digest:
+            return "fixed"
+        return "folder" if digest.startswith("n:") else "file"
 
     def packed_nodes(self, selection: Selection) -> bytes:
         """The nodes with their edges, and what a build must know of the graph beyond them."""

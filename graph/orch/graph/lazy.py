@@ -1,4 +1,4 @@
-"""A mapping whose entries are looked up when they are first asked for. Knows nothing of where they come from."""
+"""A mapping whose entries are looked up when first asked for. Knows nothing of where they come from."""
 
 from __future__ import annotations
 

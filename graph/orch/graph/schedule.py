@@ -82,7 +82,7 @@ class Schedule:
         return found
 
     def upcoming(self, count: int) -> list[str]:
-        """The `count` most urgent runnable nodes that need no more than a free slot; they stay where they are."""
+        """The `count` most urgent runnable nodes that need no more than a free slot; they stay there."""
         entries = [heappop(self._runnable) for _ in range(min(count, len(self._runnable)))]
         for entry in entries:
             heappush(self._runnable, entry)

@@ -14,8 +14,8 @@ from os import fsencode
 from orch.graph.build_graph import BuildGraph, Input, needed_by, topological
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, literal_folder, matcher, may_overlap
+from orch.rules.match import covers, selects
 from orch.rules.ownership import find_owners
-from orch.rules.patterns import covers, selects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,19 +59,6 @@ def connect(
     stage.check_foreach()
     _check_milestones(expansion, declarations, problems)
     return graph
-
-
-def members(graph: BuildGraph, node: str, item: Input, outputs: list[str]) -> list[str]:
-    """Those of its owner's recorded `outputs` that a "tree" or "members" input means, in byte order."""
-    outputs = sorted(outputs, key=fsencode)
-    if item.kind == "tree":
-        return [path for path in outputs if path.startswith(item.path + "/")]
-    patterns = [pattern for pattern in graph.nodes[node].inputs or () if pattern.kind != "task"]
-    return [
-        path
-        for path in outputs
-        if not item.path or (matcher(item.path)(path) and selects(patterns, path, default=True))
-    ]
 
 
 class _Matches(NamedTuple):

@@ -11,9 +11,10 @@ from orch.graph.task import Milestone
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, matcher
 from orch.rules.instance import MOST_NODES, Instance, TooMany, combinations, for_files
+from orch.rules.match import selects
 from orch.rules.node import NodeMaker
 from orch.rules.path import relative
-from orch.rules.patterns import below, selects
+from orch.rules.patterns import below
 from orch.rules.reference import Names
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ from orch.rules.template import bind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from orch.graph.task import PatternKind
     from orch.rules.template import Value
@@ -61,29 +61,3 @@ def plain(text: str, cwd: str, values: Mapping[str, Value]) -> str:
     if "{{" not in text:
         return text
     return "".join(part for part in bind(text, values, cwd=cwd, quote=False) if isinstance(part, str))
-
-
-def covers(pattern: Pattern, path: str) -> bool:
-    """Whether a pattern, its `!` left aside, means `path`.
-
-    >>> covers(Pattern("tree", "dist"), "dist/a/b"), covers(Pattern("glob", "*.c"), "a.h")
-    (True, False)
-    """
-    if pattern.kind == "glob":
-        return matcher(pattern.path)(path)
-    if pattern.kind == "tree":
-        return path.startswith(pattern.path + "/")
-    return path == pattern.path
-
-
-def selects(patterns: Sequence[Pattern], path: str, default: bool = False) -> bool:
-    """Whether the patterns together mean `path`: the last one that covers it decides, else `default`.
-
-    >>> wanted = (Pattern("glob", "src/**"), Pattern("glob", "src/gen/**", negated=True))
-    >>> selects(wanted, "src/a.c"), selects(wanted, "src/gen/a.c")
-    (True, False)
-    """
-    for pattern in reversed(patterns):
-        if covers(pattern, path):
-            return not pattern.negated
-    return default

@@ -1,4 +1,4 @@
-"""Shell scripts as text: how a value is quoted, and where in a script a quoted value means itself.
+"""Shell scripts as text: where in a script a quoted value means itself.
 
 Knows nothing of templates, and of the shell beyond POSIX quoting, comments and here-documents.
 """
@@ -8,21 +8,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_UNSAFE = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
 _MARK = re.compile(r"\\.?|['\"`]|\$?\(|\)|#|<<|\n", re.DOTALL)
 _DELIMITER = re.compile(r"-?[ \t]*(?:'([^'\n]*)'|\"([^\"\n]*)\"|\\?([^\s;&|()<>'\"`\\]+))")
 _QUOTED = "is already quoted by orch; remove the quotes around it"
-
-
-def quoted(value: str) -> str:
-    """`value` as one word of a script, as `shlex.quote` writes it (whose import costs more than this).
-
-    >>> quoted("a.c"), quoted("a b"), quoted("it's"), quoted("")
-    ('a.c', "'a b'", '\\'it\\'"\\'"\\'s\\'', "''")
-    """
-    if value and not _UNSAFE.search(value):
-        return value
-    return "'" + value.replace("'", "'\"'\"'") + "'"
 
 
 @lru_cache(maxsize=1024)

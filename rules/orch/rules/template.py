@@ -3,7 +3,8 @@
 Knows nothing of tasks and their declarations: who calls says what the names stand for.
 
 A template is filled in two steps. `bind` fills all names that are known when the Orchfile is loaded; the
-slots `inputs`, `outputs`, `depfile` and `args` stay, as they are in the key, until `fill` makes the argv.
+slots `inputs`, `outputs`, `depfile` and `args` stay, as they are in the key, until `orch.rules.fill` makes
+the argv.
 A value is put in as it is and never read again as a template.
 """
 
@@ -15,17 +16,15 @@ from functools import lru_cache
 from orch.graph.errors import nearest
 from orch.graph.task import Slot
 from orch.graph.value import NamedTuple
+from orch.rules.fill import TemplateError, only, script_words
 from orch.rules.path import PathValue, relative
-from orch.rules.script import obstacle, quoted
+from orch.rules.script import obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from orch.graph.task import Command
-
-    Template = tuple[str | Slot, ...]
-    ArgumentFile = Callable[[str, Sequence[str]], str]
+    from orch.rules.fill import Template
 
 Value = str | list[str] | PathValue  # what a name can stand for
 
@@ -35,14 +34,6 @@ _PARTS = ("stem", "name", "dir", "ext")
 _EXPRESSION = re.compile(
     r"\{\{\s*(?:\"(?P<brace>\{\{)\"|(?P<name>[\w.-]+)\s*(?:\|\s*(?P<filter>\w+))?)\s*\}\}"
 )
-
-
-class TemplateError(ValueError):
-    """The template is wrong; the message is a sentence, `offset` the place in its text."""
-
-    def __init__(self, sentence: str, offset: int = 0) -> None:
-        super().__init__(sentence)
-        self.offset = offset
 
 
 def bind(text: str, values: Mapping[str, Value], *, cwd: str, quote: bool) -> Template:
@@ -87,51 +78,6 @@ def bind_item(text: str, values: Mapping[str, Value], *, cwd: str) -> list[Templ
     return [bind(text, values, cwd=cwd, quote=False)]
 
 
-def fill(command: Command, slots: Mapping[str, Sequence[str]], argument_file: ArgumentFile) -> list[str]:
-    """The argv of `command` with the items of its slots; raises TemplateError.
-
-    `argument_file(slot name, items)` writes the items to a file and returns its path (redteam R59).
-
-    >>> from orch.graph.task import Command
-    >>> cat = Command(("sh", "-c"), (("cat ", Slot("inputs")),))
-    >>> fill(cat, {"inputs": ["a", "b c"]}, lambda name, items: name)
-    ['sh', '-c', "cat a 'b c'"]
-    """
-    argv = list(command.shell)
-    for word in command.words:
-        if not command.shell and len(word) == 1 and isinstance(word[0], Slot):
-            argv += _items(word[0], slots, argument_file)
-            continue
-        filled = ""
-        for part in word:
-            if isinstance(part, str):
-                filled += part
-                continue
-            items = _items(part, slots, argument_file)
-            if command.shell:
-                filled += _script_words(items, part.filter)
-            else:
-                filled += _only(items, part.name, 0)
-        argv.append(filled)
-    if any("\0" in word for word in argv):
-        raise TemplateError("the command holds a NUL byte, which no argument can carry")
-    return argv
-
-
-def text(template: Template) -> str:
-    """The one text that stands for `template` in keys and explanations.
-
-    >>> text(("cp ", Slot("inputs"), " {{ x", Slot("outputs", "raw")))
-    'cp {{ inputs }} {{ "{{" }} x{{ outputs | raw }}'
-    """
-    return "".join(
-        part.replace("{{", '{{ "{{" }}')
-        if isinstance(part, str)
-        else f"{{{{ {part.name}{' | ' + part.filter if part.filter else ''} }}}}"
-        for part in template
-    )
-
-
 class _Expression(NamedTuple):
     name: str
     filter: str
@@ -173,7 +119,7 @@ def _rendered(piece: _Expression, values: Mapping[str, Value], cwd: str, quote: 
     words = [value] if isinstance(value, str) else value
     if any("\0" in word for word in words):
         raise TemplateError(f"the value of {piece.name} holds a NUL byte", piece.offset)
-    return _script_words(words, piece.filter) if quote else _only(words, piece.name, piece.offset)
+    return script_words(words, piece.filter) if quote else only(words, piece.name, piece.offset)
 
 
 def _value(piece: _Expression, values: Mapping[str, Value]) -> Value:
@@ -191,24 +137,6 @@ def _value(piece: _Expression, values: Mapping[str, Value]) -> Value:
     guess = nearest(piece.name, known)
     hint = f"; did you mean '{guess}'?" if guess else ""
     raise TemplateError(f"unknown name '{piece.name}'{hint}", piece.offset)
-
-
-def _items(slot: Slot, slots: Mapping[str, Sequence[str]], argument_file: ArgumentFile) -> Sequence[str]:
-    items = slots[slot.name]
-    return [argument_file(slot.name, items)] if slot.filter == "file" else items
-
-
-def _script_words(words: Sequence[str], filter: str) -> str:
-    return " ".join(words if filter == "raw" else map(quoted, words))
-
-
-def _only(words: Sequence[str], name: str, offset: int) -> str:
-    if len(words) != 1:
-        raise TemplateError(
-            f"{{{{ {name} }}}} holds {len(words)} items where one is needed; make it an item of its own",
-            offset,
-        )
-    return words[0]
 
 
 def _merged(parts: Sequence[str | Slot]) -> Template:

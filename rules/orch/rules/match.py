@@ -1,0 +1,67 @@
+"""Which paths a pattern means. Knows nothing of the disk, and of how patterns are written.
+
+Wildcards, and with them regular expressions, are loaded by whoever has one.
+"""
+
+from __future__ import annotations
+
+from os import fsencode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orch.graph.build_graph import BuildGraph, Input
+    from orch.graph.task import Pattern
+
+
+def covers(pattern: Pattern, path: str) -> bool:
+    """Whether a pattern, its `!` left aside, means `path`.
+
+    >>> from orch.graph.task import Pattern
+    >>> covers(Pattern("tree", "dist"), "dist/a/b"), covers(Pattern("glob", "*.c"), "a.h")
+    (True, False)
+    """
+    if pattern.kind == "glob":
+        return matches(pattern.path, path)
+    if pattern.kind == "tree":
+        return path.startswith(pattern.path + "/")
+    return path == pattern.path
+
+
+def selects(patterns: Sequence[Pattern], path: str, default: bool = False) -> bool:
+    """Whether the patterns together mean `path`: the last one that covers it decides, else `default`.
+
+    >>> from orch.graph.task import Pattern
+    >>> wanted = (Pattern("glob", "src/**"), Pattern("glob", "src/gen/**", negated=True))
+    >>> selects(wanted, "src/a.c"), selects(wanted, "src/gen/a.c")
+    (True, False)
+    """
+    for pattern in reversed(patterns):
+        if covers(pattern, path):
+            return not pattern.negated
+    return default
+
+
+def members(graph: BuildGraph, node: str, item: Input, outputs: list[str]) -> list[str]:
+    """Those of its owner's recorded `outputs` that a "tree" or "members" input means, in byte order."""
+    outputs = sorted(outputs, key=fsencode)
+    if item.kind == "tree":
+        return [path for path in outputs if path.startswith(item.path + "/")]
+    patterns = [pattern for pattern in graph.nodes[node].inputs or () if pattern.kind != "task"]
+    return [
+        path
+        for path in outputs
+        if not item.path or (matches(item.path, path) and selects(patterns, path, default=True))
+    ]
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path matches a wildcard pattern; raises PatternError.
+
+    >>> matches("**/*.c", "x/a.c")
+    True
+    """
+    from orch.rules.glob import matcher
+
+    return matcher(pattern)(path)
