@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Status = Literal["ok", "failed", "interrupted", "running"]
     Parts = tuple[tuple[str, str], ...]
 
+_LONG = 600  # bytes from which compression, and its import, is worth while
+_PLAIN = b"="  # no compressed text begins so
+
 
 class Record(NamedTuple):
     """The last attempt of a node; it vouches for anything only while its status is "ok" (design F2).
@@ -60,19 +63,19 @@ class State(NamedTuple):
 
 
 def packed(texts: Iterable[str]) -> bytes:
-    """Texts without NUL as compressed bytes.
+    """Texts without NUL as bytes, compressed where there are many.
 
-    >>> unpacked(packed(["a", "b c"])), unpacked(packed([]))
-    (('a', 'b c'), ())
+    >>> unpacked(packed(["a", "b c"])), unpacked(packed([])), unpacked(packed(["a" * 600]))[0][:3]
+    (('a', 'b c'), (), 'aaa')
     """
-    joined = "".join(f"{text}\0" for text in texts)
-    if not joined:
-        return b""
+    joined = "".join(f"{text}\0" for text in texts).encode("utf-8", "surrogateescape")
+    if len(joined) < _LONG:
+        return joined and _PLAIN + joined
     import zlib
 
     # The smallest window and memory: setting up the usual tables takes ten times as long as the work.
     compressor = zlib.compressobj(1, zlib.DEFLATED, 9, 1)
-    return compressor.compress(joined.encode("utf-8", "surrogateescape")) + compressor.flush()
+    return compressor.compress(joined) + compressor.flush()
 
 
 def unpacked(data: object) -> tuple[str, ...]:
@@ -82,6 +85,8 @@ def unpacked(data: object) -> tuple[str, ...]:
     """
     if not data or not isinstance(data, bytes):
         return ()
+    if data.startswith(_PLAIN):
+        return tuple(data[1:].decode("utf-8", "surrogateescape").split("\0")[:-1])
     import zlib
 
     try:

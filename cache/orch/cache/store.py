@@ -54,6 +54,7 @@ class Store:
         self._database = database
         self._slot = slot  # None = only reading
         self._session: Session | None = None
+        self._has_claimed = False
         self.notice = ""
         self.has_company = True  # whether another build was about at our last commit; not known yet
 
@@ -139,7 +140,9 @@ class Store:
 
         Raises StateError, and then nothing of it was done.
         """
-        return self._write(lambda: self._commit(batch))
+        conflicts = self._write(lambda: self._commit(batch))
+        self._has_claimed = self._has_claimed or bool(batch.wanted)
+        return conflicts
 
     def if_alone(self, work: Callable[[], object]) -> None:
         """Do `work` unless another living session claims something; nobody can claim meanwhile."""
@@ -164,14 +167,17 @@ class Store:
         serials = frozenset(found.session.serial for found in sessions)
         self._write(lambda: claim.bury(self._database, serials, self._is_locked))
 
-    def close(self) -> None:
-        """End the session, whose claims count as interrupted, and give up the slot. Raises StateError."""
+    def close(self, *, at_exit: bool = False) -> None:
+        """End the session, whose claims count as interrupted, and give up the slot. Raises StateError.
+
+        `at_exit`: the process ends by `os._exit` soon (see `Database.close`).
+        """
         session, self._session = self._session, None
         try:
             if session is not None and self._database.is_in_place():
                 self._write(lambda: claim.erase(self._database, session.serial))
         finally:
-            self._database.close()
+            self._database.close(at_exit=at_exit)
             if self._slot is not None:
                 self._slot[1].release()
 
@@ -216,10 +222,22 @@ class Store:
             with self._database.transaction():
                 return work()
         except DamagedError as error:
-            # Claims of what runs right now are lost with the file: this build must not go on.
             self._start_anew()
-            facts = [("path", self._place.database), ("reason", str(error))]
-            raise StateError("the state is damaged", facts, "build again: it starts anew") from error
+            if not self._has_claimed:
+                return self._again(work)
+            # Claims of what runs right now are lost with the file: this build must not go on.
+            raise self._damaged(error) from error
+
+    def _again(self, work: Callable[[], Answer]) -> Answer:
+        try:
+            with self._database.transaction():
+                return work()
+        except DamagedError as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: DamagedError) -> StateError:
+        facts = [("path", self._place.database), ("reason", str(error))]
+        return StateError("the state is damaged", facts, "build again: it starts anew")
 
     def _start_anew(self) -> None:
         """Go on with an empty state, the damaged file put aside unless this store only reads."""

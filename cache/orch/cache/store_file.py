@@ -23,6 +23,7 @@ else:
 
 _PATIENT_S = 30.0
 _HASTY_S = 1.0
+_SHORT_LOG = 256 << 10  # bytes; the next one to open the file reads all of it
 _MAGIC = b"SQLite format 3\0"
 _SENTENCES = {
     sqlite3.SQLITE_BUSY: "the state is locked by another process",
@@ -33,6 +34,8 @@ _SENTENCES = {
     sqlite3.SQLITE_IOERR: "the disk fails to read or write the state",
 }
 _NOT_DAMAGE = frozenset(_SENTENCES) | {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_INTERRUPT}
+
+_left_open: list[sqlite3.Connection] = []  # kept, or the interpreter would close them
 
 
 class DamagedError(Exception):
@@ -90,9 +93,16 @@ class Database:
         except OSError:
             return False
 
-    def close(self) -> None:
-        """Close it; the last one to do so folds the log into the file."""
-        self._connection.close()
+    def close(self, *, at_exit: bool = False) -> None:
+        """Close it; the last one to do so folds the log into the file.
+
+        With `at_exit` a short log is left as it is, to whoever comes next: that spares four waits for the
+        disk. The process must then end by `os._exit`, soon.
+        """
+        if at_exit and _size(f"{self._path}-wal") < _SHORT_LOG:
+            _left_open.append(self._connection)
+        else:
+            self._connection.close()
 
 
 class Transaction:
@@ -241,6 +251,13 @@ def _copied(path: str) -> Database:
         except (sqlite3.Error, OSError) as error:
             raise _translated(error, path) from error
     return database
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _uri(path: str, mode: str) -> str:

@@ -70,7 +70,10 @@ class BuildRequest(NamedTuple):
 def build(
     request: BuildRequest, environ: Mapping[str, str], notes: Notes, make_reporter: MakeReporter
 ) -> Summary:
-    """Build the targets below the current folder; raises UsageError, OrchfileError, StateError, BusyError."""
+    """Build the targets below the current folder; raises UsageError, OrchfileError, StateError, BusyError.
+
+    The process must end by `os._exit` after it.
+    """
     began_s = time.monotonic()
     gc.disable()  # until the loop begins nearly everything that is made stays
     start = os.getcwd()
@@ -84,7 +87,9 @@ def build(
             project = open_project(start, request.file, request.profile)
         return run.build(project, make_reporter, began_s)
     finally:
-        store.close()
+        store.close(at_exit=True)
+        if store.notice:
+            notes.note(store.notice)
 
 
 class _Run:
@@ -97,8 +102,6 @@ class _Run:
         self._place = store.place
         self._id = new_run_id(time.time())
         session = store.begin(session_of(self._id, ("orch", "build", *request.targets)))
-        if store.notice:
-            notes.note(store.notice)
         bury_dead(store, notes)
         self._version = store.data_version()
         self._state = distrust_young(self._place, store, store.load(), session.boot_id)

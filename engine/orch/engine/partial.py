@@ -26,6 +26,7 @@ from orch.engine.rearm import Rearming, Unfit
 from orch.engine.session import session_of
 from orch.engine.site import Orders, Site
 from orch.engine.summary import summary_of
+from orch.graph.errors import StateError
 from orch.graph.lazy import Lazy
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
@@ -74,16 +75,20 @@ def build_part(
     """
     began_s = time.monotonic()
     store = Store.open(place_of(start.root, environ))
+    run = None
     try:
         run = _Run(start, wish, environ, store)
-        if store.notice:
-            notes.note(store.notice)
-        if store.notice or store.is_empty():  # the state is another one than the snapshot was taken of
-            return None
-        bury_dead(store, notes)
-        return run.build(make_reporter, began_s)
+        if not store.notice and not store.is_empty():
+            bury_dead(store, notes)
+            return run.build(make_reporter, began_s)
+    except StateError:
+        if not store.notice or (run and run.has_started):
+            raise
     finally:
-        store.close()
+        store.close(at_exit=True)
+    if store.notice:  # the state is another one than the snapshot was taken of
+        notes.note(store.notice)
+    return None
 
 
 class _Run:
@@ -101,10 +106,16 @@ class _Run:
         self._part = Part(self._nodes, start.paths, (roots | {*start.snapshot.stale}) - {NOBODY})
         self._memory = PartMemory(self._part, store)
         self._clock = Clock(self._place.path("tmp"))
+        self._claims: Claims | None = None
         self._digests = Digests(self._place.root, Lazy(store.witness), self._clock)
         for number, witness in start.look.differing.items():
             if witness:
                 self._digests.learn(os.fsdecode(start.paths.path(number)), witness)
+
+    @property
+    def has_started(self) -> bool:
+        """Whether a command was or is about to be started."""
+        return self._claims is not None and self._claims.is_disarmed
 
     def build(self, make_reporter: MakeReporter, began_s: float) -> Summary:
         """Build the part, and bring the snapshot up to date."""
@@ -118,7 +129,7 @@ class _Run:
             preparer = Preparer(self._place, self._id, observer, self._clock, memory.made)
             judge = PartJudge(graph, observer, memory, lambda node: store.parts(node)[1])
             judge.part = self._part
-            claims = Claims(graph, store, memory, self._digests, reporter, self._start.name)
+            claims = self._claims = Claims(graph, store, memory, self._digests, reporter, self._start.name)
             site = Site(
                 graph=graph,
                 store=store,
