@@ -95,7 +95,7 @@ class Foreman:
             return Failure(f"{error.filename} cannot be read: {error.strerror}")
         extra = [Reason("forced")] if name in self._orders.forced else []
         extra += [Reason("args")] if name == self._orders.args_for else []
-        return assessment._replace(reasons=(*assessment.reasons, *extra))
+        return assessment._replace(reasons=(*assessment.reasons, *extra)) if extra else assessment
 
     def _unassessed(self, name: str, failure: Failure) -> None:
         """A node cannot be judged; where a signal ended a command of its `cmd_inputs` it did not fail."""
@@ -277,7 +277,7 @@ class Foreman:
 
     def _end(self, result: Result) -> None:
         unmet = self._schedule.end(result.node, result.ending)
-        self._site.reporter.ended(result._replace(unmet=tuple(unmet)))
+        self._site.reporter.ended(result._replace(unmet=tuple(unmet)) if unmet else result)
         if result.ending == "failed" and not self._orders.keep_going:
             self._stop_starting()
 
