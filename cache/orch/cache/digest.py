@@ -20,7 +20,14 @@ from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Protocol
+
+    class Hash(Protocol):
+        """What a sha256 of either kind can do."""
+
+        def hexdigest(self) -> str: ...
+
 
 MISSING = "missing"
 FOLDER = "d:"
@@ -175,19 +182,20 @@ def _sha256_of(fd: int, size: int) -> str:
     return state.hexdigest()
 
 
-def _plain_sha256(data: bytes) -> str:
+def _fast_sha256() -> Callable[[bytes], Hash]:
+    from hashlib import sha256
+
+    return sha256
+
+
+def _plain_sha256() -> Callable[[bytes], Hash]:
     """The interpreter's own sha256: six times slower than OpenSSL's, but there without a 3 ms import."""
     try:
         module = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256")
     except ImportError:
-        return _fast_sha256(data)
-    return str(module.sha256(data).hexdigest())
-
-
-def _fast_sha256(data: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()
+        return _fast_sha256()
+    plain: Callable[[bytes], Hash] = module.sha256
+    return plain
 
 
 class _Hasher:
@@ -195,12 +203,16 @@ class _Hasher:
 
     def __init__(self) -> None:
         self._plain_bytes_left = 1 << 19
+        self._hash: Callable[[bytes], Hash] | None = None
 
     def __call__(self, data: bytes) -> str:
-        if self._plain_bytes_left <= 0:
-            return _fast_sha256(data)
-        self._plain_bytes_left -= len(data)
-        return _plain_sha256(data)
+        if self._hash is None:
+            self._hash = _plain_sha256()
+        if self._plain_bytes_left > 0:
+            self._plain_bytes_left -= len(data)
+            if self._plain_bytes_left <= 0:
+                self._hash = _fast_sha256()
+        return self._hash(data).hexdigest()
 
 
 _sha256 = _Hasher()

@@ -31,6 +31,8 @@ else:
 
 _LEADERS_S = 0.2  # a task that lives so long is worth telling others about
 _MOST_NOTES = 20  # about outputs that were moved to the trash
+_JUDGE_S = 0.001  # of judging between two looks at what runs
+_HANDFUL = 4  # nodes to be claimed together
 _LIVE_S = 0.1  # between two looks at the output of the only running node
 _STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 
@@ -56,12 +58,10 @@ class Foreman:
 
     def run(self) -> None:
         """Work until every node has ended. Raises StateError; the processes are ended by who made them."""
-        while True:
-            self._judge_ready()
+        while not self._schedule.is_done:
+            self._judge_some()
             self._start_runnable()
-            if self._schedule.is_done:
-                break
-            if not self._schedule.has_ready:
+            if not self._schedule.is_done:
                 self._wait()
         self._site.claims.commit()
         if (more := self._moved - _MOST_NOTES) > 0:
@@ -69,8 +69,12 @@ class Foreman:
 
     # -- judging ---------------------------------------------------------------------------------
 
-    def _judge_ready(self) -> None:
-        while (name := self._schedule.next_ready()) is not None:
+    def _judge_some(self) -> None:
+        """Judge what is ready, the most urgent first, but start what can start meanwhile."""
+        until_s = time.monotonic() + _JUDGE_S
+        while (self._capacity.is_full or self._schedule.count_runnable < _HANDFUL) and (
+            name := self._schedule.next_ready()
+        ) is not None:
             assessment = self._assess(name)
             if isinstance(assessment, Failure):
                 self._unassessed(name, assessment)
@@ -79,6 +83,8 @@ class Foreman:
                 self._schedule.runnable(name)
             else:
                 self._fresh(name)
+            if time.monotonic() >= until_s:
+                return
 
     def _assess(self, name: str) -> Assessment | Failure:
         try:
@@ -89,7 +95,7 @@ class Foreman:
             return Failure(f"{error.filename} cannot be read: {error.strerror}")
         extra = [Reason("forced")] if name in self._orders.forced else []
         extra += [Reason("args")] if name == self._orders.args_for else []
-        return assessment._replace(reasons=(*assessment.reasons, *extra))
+        return assessment._replace(reasons=(*assessment.reasons, *extra)) if extra else assessment
 
     def _unassessed(self, name: str, failure: Failure) -> None:
         """A node cannot be judged; where a signal ended a command of its `cmd_inputs` it did not fail."""
@@ -175,7 +181,12 @@ class Foreman:
     # -- waiting ---------------------------------------------------------------------------------
 
     def _wait(self) -> None:
+        """Sleep until something happens; only look whether it did while there are nodes to judge."""
         site = self._site
+        if self._schedule.has_ready:
+            self._heed(site.processes.wait(0.0))
+            self._tell_of_leaders()
+            return
         live = site.reporter.live_node(list(site.processes.running))
         limits_s = [_LIVE_S] if live else []
         limits_s += [ASK_AGAIN_S] if site.claims.held else []
@@ -266,7 +277,7 @@ class Foreman:
 
     def _end(self, result: Result) -> None:
         unmet = self._schedule.end(result.node, result.ending)
-        self._site.reporter.ended(result._replace(unmet=tuple(unmet)))
+        self._site.reporter.ended(result._replace(unmet=tuple(unmet)) if unmet else result)
         if result.ending == "failed" and not self._orders.keep_going:
             self._stop_starting()
 

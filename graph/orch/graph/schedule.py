@@ -35,11 +35,10 @@ class Schedule:
             self._missing[node] = len(others)
             for other in others:
                 self._behind.setdefault(other, []).append(node)
-        self._ready = [node for node in graph.order if node in self._left and not self._missing[node]]
-        self._ready.reverse()
         self._urgency = self._urgencies(weight_s)
-        self._runnable: list[tuple[float, int, str]] = []
         self._rank = {node: rank for rank, node in enumerate(graph.order)}
+        self._ready = sorted(self._entry(node) for node in self._left if not self._missing[node])
+        self._runnable: list[tuple[float, int, str]] = []
 
     def _urgencies(self, weight_s: Mapping[str, float]) -> dict[str, float]:
         urgency: dict[str, float] = {}
@@ -60,12 +59,17 @@ class Schedule:
         return bool(self._ready)
 
     def next_ready(self) -> str | None:
-        """A node that waits for nothing any more and is to be judged, or None."""
-        return self._ready.pop() if self._ready else None
+        """The most urgent node that waits for nothing any more and is to be judged, or None."""
+        return heappop(self._ready)[2] if self._ready else None
 
     def runnable(self, node: str) -> None:
         """Say that a ready node has to run."""
-        heappush(self._runnable, (-self._urgency[node], self._rank[node], node))
+        heappush(self._runnable, self._entry(node))
+
+    @property
+    def count_runnable(self) -> int:
+        """How many nodes were said to have to run and did not start yet."""
+        return len(self._runnable)
 
     def next_runnable(self, capacity: Capacity) -> str | None:
         """The most urgent runnable node that fits; it takes its place in `capacity`."""
@@ -82,7 +86,7 @@ class Schedule:
         return found
 
     def upcoming(self, count: int) -> list[str]:
-        """The `count` most urgent runnable nodes that need no more than a free slot; they stay there."""
+        """Of the `count` most urgent runnable nodes those that need no more than a free slot; they stay."""
         entries = [heappop(self._runnable) for _ in range(min(count, len(self._runnable)))]
         for entry in entries:
             heappush(self._runnable, entry)
@@ -106,8 +110,11 @@ class Schedule:
                 if blocked is not None:
                     todo.append((dependent, blocked))
                 elif self._missing[dependent] == 0 and dependent in self._left:
-                    self._ready.append(dependent)
+                    heappush(self._ready, self._entry(dependent))
         return unmet
+
+    def _entry(self, node: str) -> tuple[float, int, str]:
+        return -self._urgency[node], self._rank[node], node
 
     def _blocks(self, name: str, how: Ending, dependent: str) -> Ending | None:
         """How `dependent` ends at once because `name` ended so; None if it does not."""

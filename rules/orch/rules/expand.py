@@ -71,7 +71,7 @@ class _Instances:
                 before = self._instances[decl.name]
                 self._set_instances(decl, self._for_files(decl, bases[decl.name], declared))
                 changed = changed or before != self._instances[decl.name]
-            if not changed:
+            if not changed or len(looping) == 1:  # only another `foreach` can make more files for one
                 return
 
     def _set_instances(self, decl: TaskDecl, instances: list[Instance]) -> None:

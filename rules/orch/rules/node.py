@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     Where = tuple[str | int, ...]
 
 
-_FIELDS = {"timeout": "timeout_s", "grace": "grace_s", "retry_delay": "retry_delay_s"}
+_ENVIRONMENT = frozenset({"env", "env_file", "env_inputs", "pass_env", "secrets", "env_mode"})
+_NO_LIMITS = Limits()
+_TIMES = ("timeout", "grace", "retry_delay")  # in seconds, and the fields say so
+_LIMITS = {key: f"{key}_s" for key in _TIMES} | {
+    field: field for field in Limits._fields if not field.endswith("_s")
+}
 
 
 class NodeMaker:
@@ -38,6 +43,7 @@ class NodeMaker:
         self._vars = {source.path: _variables(source) for source in declarations.sources}
         self._env_files: dict[str, dict[str, str]] = {}
         self._env_texts: dict[str, str] = {}
+        self._plain_environment: Environment | None = None  # of every task that says nothing about its own
         self._outputs: dict[tuple[str, Instance], tuple[Pattern, ...]] = {}
         root = declarations.sources[0]
         self._shared = {**self._env_file(root, ("env_file",), root.table), **declarations.env}
@@ -69,7 +75,8 @@ class NodeMaker:
         except ValueError as error:
             self._problems.add(source, where, str(error))
             return None
-        return pattern._replace(entry=where[-1]) if isinstance(where[-1], int) else pattern
+        index = where[-1]
+        return pattern._replace(entry=index) if index and isinstance(index, int) else pattern
 
     def refer(self, source: Source, where: Where, text: str, names: Names) -> tuple[str, ...]:
         """The node ids or the milestone that a name in `needs`, `after` or `@name` means."""
@@ -188,6 +195,8 @@ class NodeMaker:
 
     def _environment(self, decl: TaskDecl, values: dict[str, Value]) -> Environment:
         table = decl.table
+        if self._plain_environment and _ENVIRONMENT.isdisjoint(table):
+            return self._plain_environment
         own = table.get("env")
         where = ("tasks", decl.key, "env")
         constants = {
@@ -199,13 +208,16 @@ class NodeMaker:
             },
             **(self._profile.env if self._profile else {}),
         }
-        return Environment(
+        environment = Environment(
             constants=tuple(sorted(constants.items())),
             inputs=tuple(sorted(_list(table.get("env_inputs")))),
             visible=tuple(sorted(_list(table.get("pass_env")))),
             secrets=tuple(sorted(_list(table.get("secrets")))),
             loose=table.get("env_mode") == "loose",
         )
+        if _ENVIRONMENT.isdisjoint(table):
+            self._plain_environment = environment
+        return environment
 
     def _env_file(self, source: Source, where: Where, table: dict[str, object]) -> dict[str, str]:
         merged: dict[str, str] = {}
@@ -248,8 +260,8 @@ class NodeMaker:
 
 def _limits(table: dict[str, object]) -> Limits:
     # The schema has seen to the types; a key with a problem is missing, and then the default holds.
-    named = {**Limits()._asdict(), **{_FIELDS.get(key, key): value for key, value in table.items()}}
-    return Limits._make(named[field] for field in Limits._fields)
+    said = {field: table[key] for key, field in _LIMITS.items() if key in table}
+    return Limits._make({**_NO_LIMITS._asdict(), **said}.values()) if said else _NO_LIMITS
 
 
 def _variables(source: Source) -> dict[str, Value]:

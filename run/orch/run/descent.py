@@ -18,7 +18,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class OwnChildren:
-    """The children of this process's main thread, inherited ones too: asked for after every task."""
+    """What our main thread started or inherited as the subreaper: asked for after every task."""
 
     def __init__(self) -> None:
         pid = os.getpid()

@@ -27,14 +27,15 @@ def find_program(name: str, path_variable: str | None, cwd: str) -> Found | None
     >>> find_program("bin/sh", "", "/")
     Found(path='/bin/sh', tried=())
     """
-    if not name:
+    if not name or "\0" in name:
         return None
     if "/" in name:
         path = os.path.join(cwd, name)
         return Found(path, ()) if _is_program(path) else None
     places = _places(name, os.defpath if path_variable is None else path_variable, cwd)
+    access = os.access  # it is false, not an exception, for the many folders that do not hold the program
     for index, path in enumerate(places):
-        if _is_program(path):
+        if access(path, os.X_OK) and _is_program(path):
             return Found(path, places[:index])
     return None
 
@@ -46,7 +47,6 @@ def _places(name: str, path_variable: str, cwd: str) -> tuple[str, ...]:
 
 def _is_program(path: str) -> bool:
     try:
-        # access first: it is false, not an exception, for the many folders that do not hold the program.
         return os.access(path, os.X_OK) and stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return False
