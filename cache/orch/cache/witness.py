@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orch.cache.digest import Reading
     from orch.cache.stamp import Clock
 
 _PATIENCE_NS = 10_000_000
@@ -64,6 +65,24 @@ class Digests:
             return f"{digest}+{MISSING if target is None else self.of(target.removeprefix(self._prefix))}"
         return digest
 
+    def read(self, path: str, needle: bytes = b"") -> Reading:
+        """Read `path` whatever vouches for it, as after a node ran; `needle` is looked for on the way.
+
+        Raises as `of` does.
+        """
+        reading = self._read(path, self._full(path), needle)
+        self._judged[path] = reading.digest
+        return reading
+
+    def placed(self, path: str, digest: str) -> None:
+        """A file or link of this digest was put at `path` just now.
+
+        Its stamp proves nothing yet: who changed it since then would be vouched for. `settle` reads it.
+        """
+        status = lstat(self._full(path))
+        self._judged[path] = digest
+        self._remember(path, None if status is None else Witness(digest, *of_stat(status), racy=True))
+
     def refresh(self, *paths: str) -> None:
         """Look at these again when next asked, as after a node ran."""
         for path in paths:
@@ -106,14 +125,17 @@ class Digests:
         known = self._known.get(path)
         if known is not None and not known.racy and known[1:5] == of_stat(status):
             return known.digest
+        return self._read(path, full, b"").digest
+
+    def _read(self, path: str, full: str, needle: bytes) -> Reading:
         now_ns = self._clock.now_ns()
-        reading = read(full)
+        reading = read(full, needle)
         if reading.stamp is None or reading.digest == FOLDER:
             self._remember(path, None)
-            return reading.digest
+            return reading
         racy = not reading.steady or self._clock.is_racy(reading.stamp, now_ns, reading.device)
         self._remember(path, Witness(reading.digest, *reading.stamp, racy))
-        return reading.digest
+        return reading
 
     def _remember(self, path: str, seen: Witness | None) -> None:
         if seen is not None:
