@@ -2,17 +2,15 @@
 
 Knows nothing of who reads or writes them.
 
-Paths and node ids are blobs: their bytes need not be UTF-8, and SQLite compares blobs bytewise. The version
-lives in the file's header (`user_version`), so that a newer file is told from 100 bytes, without opening it.
+Paths and node ids are blobs: their bytes need not be UTF-8, and SQLite compares blobs bytewise.
 What explains a node lies apart from what judges it: a load must not drag the former through memory.
 """
 
 from __future__ import annotations
 
-VERSION = 1
-APPLICATION_ID = 0x6F726368  # "orch"
+from orch.cache.store_file import Schema
 
-TABLES = """
+_TABLES = """
 create table node (
     id blob primary key, status text not null, key text not null default '', run text not null default '',
     log text not null default '', started_ns integer not null default 0, duration_s real not null default 0,
@@ -42,3 +40,5 @@ create table leader (
     log text not null, primary key (serial, node)
 ) without rowid;
 """
+
+STATE = Schema("the state", 0x6F726368, 1, _TABLES)  # "orch"
