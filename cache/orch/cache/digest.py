@@ -46,7 +46,9 @@ class Reading(NamedTuple):
     steady: bool  # False if it changed while it was read: then the stamp vouches for nothing
     device: int
     mode: int = 0  # as `st_mode`
-    data: bytes | None = None  # the whole content, or a link's text, if it was small enough to be read at once
+    data: bytes | None = (
+        None  # the whole content, or a link's text, if it was small enough to be read at once
+    )
     holds: bool = False  # whether the needle occurs in it
 
 

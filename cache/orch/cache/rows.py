@@ -130,7 +130,7 @@ def forget(database: Database, nodes: Iterable[str]) -> None:
 
 def _record(row: Row) -> Record:
     # A file of version 1 that is only read has no `from_run`.
-    return Record(*(to_text(row[0]), *row[1:]))
+    return Record._make((to_text(row[0]), *row[1:], *[""][: len(Record._fields) - len(row)]))
 
 
 def _good_run(record: Record) -> str:

@@ -15,7 +15,8 @@ create table node (
     id blob primary key, status text not null, key text not null default '', run text not null default '',
     log text not null default '', started_ns integer not null default 0, duration_s real not null default 0,
     code integer not null default 0, good_run text not null default '', discovery blob not null default x'',
-    orchfile text not null default 'Orchfile.toml', tries integer not null default 1
+    orchfile text not null default 'Orchfile.toml', tries integer not null default 1,
+    from_run text not null default ''
 ) without rowid;
 -- good: null = the same as last, x'' = none yet
 create table parts (node blob primary key, last blob not null, good blob);
@@ -41,4 +42,6 @@ create table leader (
 ) without rowid;
 """
 
-STATE = Schema("the state", 0x6F726368, 1, _TABLES)  # "orch"
+_STEPS = {1: "alter table node add column from_run text not null default ''"}
+
+STATE = Schema("the state", 0x6F726368, 2, _TABLES, _STEPS)  # "orch"

@@ -13,7 +13,7 @@ from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     Value = str | bytes | int | float | None
@@ -44,6 +44,7 @@ class Schema(NamedTuple):
     application_id: int
     version: int
     tables: str  # SQL statements, each ended by ";" at a line's end
+    steps: Mapping[int, str] = {}  # version -> the statement that makes the next one of it; never written to
 
 
 class Database:
@@ -143,6 +144,8 @@ def open_file(path: str, schema: Schema) -> Database:
     try:
         if version == 0:
             _create(database, schema)
+        elif version < schema.version:
+            _migrate(database, schema)
         if database.rows("pragma journal_mode = wal") != [("wal",)]:
             sentence = f"the file system of {schema.what} cannot share memory between processes"
             raise StateError(sentence, [("path", path)])
@@ -227,6 +230,15 @@ def _create(database: Database, schema: Schema) -> None:
                 database.rows(statement)
         database.rows(f"pragma application_id = {schema.application_id}")
         database.rows(f"pragma user_version = {schema.version}")
+
+
+def _migrate(database: Database, schema: Schema) -> None:
+    with database.transaction():
+        # The header may be older than the log, where somebody has just done this.
+        for version in range(int(database.rows("pragma user_version")[0][0] or 0), schema.version):
+            database.rows(schema.steps[version])
+        database.rows(f"pragma user_version = {schema.version}")
+    database.rows("pragma wal_checkpoint(truncate)")  # so that the header says it too
 
 
 def _copied(path: str, schema: Schema) -> Database:

@@ -20,12 +20,14 @@ from orch.engine.claims import Claims
 from orch.engine.evaluate import Evaluator
 from orch.engine.foreman import Foreman
 from orch.engine.judge import Judge
+from orch.engine.keep import Keeper
 from orch.engine.memory import Memory
 from orch.engine.observe import Observer
 from orch.engine.prepare import Preparer
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.reporter import Summary
+from orch.engine.restore import Restorer
 from orch.engine.seal import disarm, seal
 from orch.engine.site import Orders, Site
 from orch.engine.sweep import forget_vanished, remove_old_scratch, remove_vanished, vanished
@@ -33,6 +35,7 @@ from orch.engine.targets import select
 from orch.graph.errors import UsageError
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
+from orch.reuse.cache import Cache
 from orch.run.descent import start_time
 from orch.run.orphan import identity
 from orch.run.process import Processes
@@ -132,6 +135,9 @@ class _Run:
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
         reporter = make_reporter(self._id, len(selected))
+        settings = project.cache_settings
+        cache = Cache.open(self._place, settings, self._environ)
+        keeper = Keeper(cache, self._place.root, settings.max_entry, self._digests, reporter)
         with Processes(self._place.path("tmp")) as processes:
             observer = Observer(graph, self._digests, memory.made, self._environ, processes)
             preparer = Preparer(self._place, self._id, observer, self._clock, memory.made)
@@ -143,19 +149,28 @@ class _Run:
                 processes=processes,
                 judge=Judge(graph, observer, memory, lambda node: self._store.parts(node)[1]),
                 preparer=preparer,
-                evaluator=Evaluator(graph, project.orchfile, self._id, observer),
+                evaluator=Evaluator(graph, project.orchfile, self._id, observer, keeper),
+                restorer=Restorer(cache, graph, self._digests, preparer, project.orchfile, self._id),
+                keeper=keeper,
                 reporter=reporter,
             )
             foreman = Foreman(site, schedule, self._capacity(project), orders)
             gc.freeze()
             gc.enable()
-            foreman.run()
+            try:
+                foreman.run()
+                keeper.flush()
+                if foreman.ran:
+                    cache.collect_if_due(time.time())
+                    keeper.tell()
+            finally:
+                cache.close()
         preparer.close()
         self._digests.settle()
         self._store.commit(Batch(stamps=self._digests.take_changed()))
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
             self._seal(project, selected, (observer, memory, self._clock))
-        if foreman.ran:
+        if foreman.ran or foreman.restored:
             empty_trash(self._place, time.time())
         missed = _missed(project, selection, schedule)
         return _summary(self._id, schedule, foreman, missed, time.monotonic() - began_s)
@@ -203,6 +218,7 @@ def _summary(
     endings = list(schedule.endings.values())
     counts = {
         "ran": foreman.ran_well,
+        "restored": foreman.restored,
         "fresh": foreman.fresh,
         "failed": endings.count("failed"),
         "advisory": endings.count("advisory"),

@@ -10,6 +10,7 @@ import os
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 from orch.orchfile.load import find_root, load
+from orch.reuse.settings import Settings
 from orch.rules.connect import connect
 from orch.rules.expand import expand
 from orch.rules.listing import Listing
@@ -37,6 +38,18 @@ class Project(NamedTuple):
     def orchfile(self) -> str:
         """The root Orchfile, relative to the root."""
         return self.declarations.sources[0].path
+
+    @property
+    def cache_settings(self) -> Settings:
+        """What `[cache]` of the root Orchfile says."""
+        table = self.declarations.cache
+        chosen = {"folder": table.get("dir"), "max_age_s": table.get("max_age")}
+        chosen |= {name: table.get(name) for name in ("max_entry", "max_size")}
+        named = {
+            **Settings()._asdict(),
+            **{name: value for name, value in chosen.items() if value is not None},
+        }
+        return Settings._make(named[field] for field in Settings._fields)
 
     @property
     def scope(self) -> str:

@@ -145,16 +145,13 @@ class Duration(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One of a few values; those in `later` are refused as not supported yet."""
+    """One of a few values."""
 
     values: tuple[str | bool, ...]
-    later: tuple[str | bool, ...] = ()
 
     def check(self, value: Toml, at: At) -> object:
         # By type too: 0 == False.
         given = (type(value), value)
-        if any(given == (type(each), each) for each in self.later):
-            return at.refuse(f"{at.label()} = {_toml(value)} is not supported in this version yet")
         if any(given == (type(each), each) for each in self.values):
             return value
         what = " or ".join(_toml(each) for each in self.values)

@@ -15,7 +15,7 @@ from orch.rules.template import bind, bind_item
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orch.graph.task import Slot
+    from orch.graph.task import Slot, Use
     from orch.orchfile.declaration import Declarations, Profile, Source, TaskDecl
     from orch.orchfile.problems import Problems
     from orch.rules.instance import Instance
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Where = tuple[str | int, ...]
 
 
+_USES: dict[object, Use] = {True: "true", False: "false", "local": "local"}
 _FIELDS = {"timeout": "timeout_s", "grace": "grace_s", "retry_delay": "retry_delay_s"}
 
 
@@ -111,13 +112,20 @@ class NodeMaker:
             limits=_limits(table),
             always=bool(table.get("always")) or ("inputs" not in table and "outputs" not in table),
             incremental=bool(table.get("incremental")),
-            cache=table.get("cache") is not False,
+            cache=self._use(table),
+            relocatable=None if table.get("relocatable") is None else bool(table["relocatable"]),
             allow_empty=bool(table.get("allow_empty")),
             allow_failure=bool(table.get("allow_failure")),
             takes_args=any(
                 not isinstance(part, str) and part.name == "args" for word in command.words for part in word
             ),
         )
+
+    def _use(self, table: dict[str, object]) -> Use:
+        """Whether results are reused: the profile decides, but only a task says that it has no secrets."""
+        own: Use = _USES.get(table.get("cache"), "")
+        chosen: Use = _USES.get(self._profile.cache if self._profile else None, "")
+        return own if not chosen or own == chosen else "" if chosen == "true" else chosen
 
     def _values(self, decl: TaskDecl, one: Instance) -> dict[str, Value]:
         values = dict(self._vars[decl.source.path])
