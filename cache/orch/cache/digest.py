@@ -91,6 +91,15 @@ def combine(parts: Iterable[str]) -> str:
     return _sha256(b"".join(b"%d:%b" % (len(part), part) for part in encoded))
 
 
+def of_bytes(data: bytes) -> str:
+    """The sha256 of bytes in hex.
+
+    >>> of_bytes(b"")[:8]
+    'e3b0c442'
+    """
+    return _sha256(data)
+
+
 def read(path: str, needle: bytes = b"") -> Reading:
     """The digest of what is at `path`, with its stamp; raises as `digest_file` does.
 

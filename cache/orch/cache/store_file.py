@@ -267,7 +267,9 @@ def _uri(path: str, mode: str) -> str:
 
 
 def _translated(error: sqlite3.Error | OSError, path: str, what: str) -> StateError | DamagedError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CANTOPEN) & 0xFF
+    # Text that is no UTF-8 is noticed by Python, which gives no code.
+    unknown = sqlite3.SQLITE_CORRUPT if "Could not decode" in str(error) else sqlite3.SQLITE_CANTOPEN
+    code = getattr(error, "sqlite_errorcode", unknown) & 0xFF
     if code not in _NOT_DAMAGE:
         return DamagedError(str(error))
     sentence = _SENTENCES.get(code, "{} cannot be used").format(what)

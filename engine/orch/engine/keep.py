@@ -160,9 +160,11 @@ class Harvest:
     def _take(self, digest: str, data: bytes | None, path: str, size: int, *, holds: bool) -> None:
         self.size += size
         self._holds_root = self._holds_root or holds
+        if digest == MISSING or self._cache.has(digest):
+            return
         if data is not None:
             self._cache.keep(digest, data)
-        elif digest not in (FOLDER, MISSING):
+        else:
             self._large.append((digest, os.path.join(self._root, path)))
 
 
