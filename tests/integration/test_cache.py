@@ -37,6 +37,11 @@ COPY = """
     """
 
 
+def copy_to(path: str) -> str:
+    """The same with its output elsewhere."""
+    return COPY.replace('"out"', f'"{path}"').replace("cp a out", f"cp a {path}")
+
+
 def git(project: Project, *args: str, cwd: str = ".") -> None:
     """Run git in the project, with nobody's settings."""
     who = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
@@ -66,7 +71,7 @@ def test_a_branch_there_and_back_runs_nothing(project: Project, need: Callable[[
     git(project, "switch", "-q", "-c", "other")
     header = next(path for path in project.files() if path.endswith("circle.h"))
     project.write(header, project.read(header) + "/* more */\n#define MORE 1\n")
-    project.write("VERSION", "9.9\n")
+    project.write("src/main.c", project.read("src/main.c") + "/* more */\n")
     commit_all(project)
     project.build()
     assert project.ran() != {}
@@ -216,31 +221,14 @@ def notes(said: str) -> list[str]:
     return [line for line in lines if not re.match(r"orch: \d.* in |orch: \d+ nodes? (is|are) fresh", line)]
 
 
-def read_only_cache(project: Project, cache: Path) -> contextlib.AbstractContextManager[object]:
-    return read_only(cache)
-
-
-@contextlib.contextmanager
-def in_place(project: Project, cache: Path, put: Callable[[Path], object]):  # type: ignore[no-untyped-def]
-    """Something else lies where the cache was."""
-    shutil.rmtree(cache)
-    put(cache)
-    yield
-    if cache.is_dir() and not cache.is_symlink():
-        shutil.rmtree(cache)
-    else:
-        cache.unlink()
-
-
 @pytest.mark.parametrize(
     "put",
     [
         lambda path: path.write_text("a file"),
         os.mkfifo,
-        lambda path: path.symlink_to("nowhere/at/all"),
         lambda path: path.symlink_to("/dev/null"),
     ],
-    ids=["file", "fifo", "dangling", "device"],
+    ids=["file", "fifo", "device"],
 )
 def test_a_cache_that_is_no_folder(project: Project, put: Callable[[Path], object]) -> None:
     """One line, no cache, the right result."""
@@ -252,7 +240,7 @@ def test_a_cache_that_is_no_folder(project: Project, put: Callable[[Path], objec
         project.write("a", text)
         said = project.build(ORCH_CACHE_DIR=str(cache)).err
         assert len(notes(said)) == 1, said
-        assert str(cache) in said
+        assert "the build goes on without the cache" in said
         assert project.read("out") == text
 
 
@@ -317,7 +305,7 @@ def test_a_cache_on_another_device(project: Project) -> None:
 
 def test_outputs_on_another_device(project: Project, full_disk: Path) -> None:
     """A rename from `.orch/` does not reach them."""
-    project.orchfile(COPY.replace("out", "disk/out"))
+    project.orchfile(copy_to("disk/out"))
     (project.root / "disk").mkdir()
     subprocess.run(["mount", "--bind", str(full_disk), str(project.root / "disk")], check=True)
     try:
@@ -393,7 +381,7 @@ def test_an_entry_that_claims_other_paths(project: Project, members: tuple[tuple
 
 def test_an_output_behind_a_link_out_of_the_project(project: Project) -> None:
     """What a run is refused, a restore is too."""
-    project.orchfile(COPY.replace("out", "gen/out"))
+    project.orchfile(copy_to("gen/out"))
     project.write("a", "1")
     project.build()
     elsewhere = project.home / "elsewhere"

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from orch.reuse.entry import Entry, Member
 
 
+_MOST_LACKING = 8  # contents, before the rest is left unread: what is damaged is to be found at once
+
+
 class Restored(NamedTuple):
     """What came of looking for an earlier result."""
 
@@ -86,8 +89,6 @@ class Restorer:
     def _give_back(self, node: Node, candidate: Candidate, entry: Entry) -> Restored:
         """All or nothing that counts: where it fails the node runs, and clears up what is there by itself."""
         log = self._cache.read(entry.log) if entry.log else b""
-        if log is None:
-            return Restored()
         changed = [member for member in entry.members if not self._is_there(member)]
         stage = self._preparer.scratch()
         placed: list[str] = []
@@ -95,7 +96,7 @@ class Restorer:
         try:
             self._preparer.refuse_foreign_ground(node)
             staged = self._stage(changed, stage)
-            if staged is None:
+            if log is None or staged is None:
                 return Restored()
             moved += self._preparer.clear(node, {member.path for member in entry.members} - staged.keys())
             for member in sorted(entry.members, key=lambda one: os.fsencode(one.path)):
@@ -122,13 +123,16 @@ class Restorer:
     def _stage(self, members: Iterable[Member], stage: str) -> dict[str, str] | None:
         """Verified copies of what is to be placed, path -> copy ("" = a folder); None if one is missing."""
         staged: dict[str, str] = {}
+        lacking = 0
         for number, member in enumerate(members):
-            staged[member.path] = "" if member.digest == FOLDER else f"{stage}/{number}"
-            if staged[member.path]:
-                os.makedirs(stage, 0o700, exist_ok=True)
-                if not self._cache.give(member, staged[member.path]):
-                    return None
-        return staged
+            copy = staged[member.path] = "" if member.digest == FOLDER else f"{stage}/{number}"
+            if not copy:
+                continue
+            os.makedirs(stage, 0o700, exist_ok=True)
+            lacking += not self._cache.give(member, copy)
+            if lacking == _MOST_LACKING:
+                break
+        return None if lacking else staged
 
     def _put(self, member: Member, copy: str | None, placed: list[str]) -> None:
         """Place one artefact; `copy` is None where an equal one is there already."""
