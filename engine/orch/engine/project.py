@@ -10,6 +10,7 @@ import os
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 from orch.orchfile.load import find_root, load
+from orch.reuse.settings import Settings
 from orch.rules.connect import connect
 from orch.rules.expand import expand
 from orch.rules.listing import Listing
@@ -37,6 +38,11 @@ class Project(NamedTuple):
     def orchfile(self) -> str:
         """The root Orchfile, relative to the root."""
         return self.declarations.sources[0].path
+
+    @property
+    def cache_settings(self) -> Settings:
+        """What `[cache]` of the root Orchfile says."""
+        return Settings()
 
     @property
     def scope(self) -> str:
