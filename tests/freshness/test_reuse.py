@@ -550,7 +550,7 @@ def test_the_summary_names_what_there_was(project: Project, made: Callable[..., 
 
 # -- strange outputs --------------------------------------------------------------------------------
 
-STRANGE = r'''
+STRANGE = r"""
 import os, sys
 open(sys.argv[1], "a").write("make\n")
 os.makedirs(b"dist/empty/deeper")
@@ -577,7 +577,7 @@ os.mkdir("dist/locked")
 open("dist/locked/file", "w").close()
 os.chmod("dist/locked", 0o711)
 os.chmod("dist/empty", 0o700)
-'''
+"""
 
 
 def portrait(folder: str) -> dict[bytes, tuple[int, bytes]]:

@@ -212,7 +212,9 @@ class World:
             check=False,
         )
         text = (self.root / "Orchfile.toml").read_text()
-        assert done.returncode in expect, f"orch {args}: {done.returncode}\n{done.stdout}{done.stderr}\n{text}"
+        assert done.returncode in expect, (
+            f"orch {args}: {done.returncode}\n{done.stdout}{done.stderr}\n{text}"
+        )
         return done.stdout
 
     def ran(self) -> Counter[str]:
@@ -360,7 +362,9 @@ def edit(world: World, data: st.DataObject) -> None:
         for folder in data.draw(st.sampled_from((("out",), ("tree",), ("out", "tree")))):
             shutil.rmtree(world.root / folder, ignore_errors=True)
             world.tampered |= {
-                name for name, past in world.past.items() if any(path.startswith(folder) for path in past.made)
+                name
+                for name, past in world.past.items()
+                if any(path.startswith(folder) for path in past.made)
             }
     elif kind == "collect":
         world.collect(*data.draw(st.sampled_from(((), ("--max-size", "0"), ("--max-size", "2000")))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,7 +29,7 @@ def member(path: str, data: bytes, kind: str = "f") -> Member:
     return Member(path, digest(data, kind), modes[kind], len(data))
 
 
-def put(cache: Cache, key: str, contents: dict[str, bytes], **fields: object) -> Entry:
+def put(cache: Cache, key: str, contents: dict[str, bytes], **fields: Any) -> Entry:
     """Keep a result of files with these contents."""
     members = tuple(member(path, data) for path, data in contents.items())
     for one, data in zip(members, contents.values(), strict=True):
@@ -83,7 +83,7 @@ def opened(place: Place, environ: dict[str, str]) -> Iterator[Open]:
     """`opened()` is the cache as one more build sees it."""
     caches: list[Cache] = []
 
-    def open_cache(**settings: object) -> Cache:
+    def open_cache(**settings: Any) -> Cache:
         caches.append(Cache.open(place, Settings()._replace(**settings), environ))
         return caches[-1]
 

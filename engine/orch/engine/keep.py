@@ -12,6 +12,7 @@ import time
 from orch.cache.digest import FOLDER, MISSING, read
 from orch.cache.key import key_of
 from orch.engine.lookup import candidates, declared_parts, is_reusable
+from orch.orchfile.size import shown_bytes
 from orch.reuse.entry import Entry, Member
 
 TYPE_CHECKING = False
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from orch.run.child import Exit
 
 _FLUSH_S = 0.2
-_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 class Keeper:
@@ -103,8 +103,8 @@ class Keeper:
         if not self._said_too_large:
             self._said_too_large = True
             self._notes.note(
-                f"what {node} made is not kept for another time: it has {_readable(size)},"
-                f" and max_entry of [cache] is {_readable(self._max_entry)}"
+                f"what {node} made is not kept for another time: it has {shown_bytes(size)},"
+                f" and max_entry of [cache] is {shown_bytes(self._max_entry)}"
             )
 
 
@@ -166,15 +166,3 @@ class Harvest:
             self._cache.keep(digest, data)
         else:
             self._large.append((digest, os.path.join(self._root, path)))
-
-
-def _readable(size: int) -> str:
-    """Bytes as people read them.
-
-    >>> _readable(3 << 29), _readable(17)
-    ('1.5 GiB', '17 bytes')
-    """
-    for unit, name in _UNITS:
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} bytes"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from orch.orchfile.declaration import Declarations, Profile
 
 
+_CACHE_KEYS = {"dir": "folder", "max_entry": "max_entry", "max_size": "max_size", "max_age": "max_age_s"}
+
+
 class Project(NamedTuple):
     """One root, seen from `here`, the folder in which the command was given."""
 
@@ -43,12 +46,8 @@ class Project(NamedTuple):
     def cache_settings(self) -> Settings:
         """What `[cache]` of the root Orchfile says."""
         table = self.declarations.cache
-        chosen = {"folder": table.get("dir"), "max_age_s": table.get("max_age")}
-        chosen |= {name: table.get(name) for name in ("max_entry", "max_size")}
-        named = {
-            **Settings()._asdict(),
-            **{name: value for name, value in chosen.items() if value is not None},
-        }
+        said = {name: table[key] for key, name in _CACHE_KEYS.items() if key in table}
+        named = {**Settings()._asdict(), **said}
         return Settings._make(named[field] for field in Settings._fields)
 
     @property

@@ -5,7 +5,7 @@ Knows nothing of files on disk, nor of other Orchfiles.
 
 from __future__ import annotations
 
-from orch.orchfile.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Text, Whole
+from orch.orchfile.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Size, Text, Whole
 from orch.orchfile.table import Key, Names, Refused, Table
 
 TYPE_CHECKING = False
@@ -161,8 +161,8 @@ _PROFILE = {
 }
 _CACHE = {
     "dir": Key(_TEXT, "The folder; by default `orch/` in git's own, which all worktrees share."),
-    "max_entry": Key(Whole(0, 1 << 62), "A result that is larger is not kept."),
-    "max_size": Key(Whole(0, 1 << 62), "When there is more, what was unused for longest goes."),
+    "max_entry": Key(Size(), "A result that is larger is not kept."),
+    "max_size": Key(Size(), "When there is more, what was unused for longest goes."),
     "max_age": Key(Duration(), "A result that was unused for so long goes."),
 }
 

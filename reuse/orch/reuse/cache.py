@@ -19,7 +19,6 @@ from orch.reuse.entry import refusal, sha256_in
 from orch.reuse.folder import Folder, open_index, open_index_read_only, start_anew
 from orch.reuse.keeper import Keeper
 from orch.reuse.pack import SMALL as SMALL
-from orch.reuse.settings import Settings, folder_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from orch.cache.place import Place
     from orch.cache.store_file import Database
     from orch.reuse.entry import Entry, Member
+    from orch.reuse.settings import Settings
 
     Answer = TypeVar("Answer")
 
 _OFF = "the build goes on without the cache"
 _RESTAMP_S = 60  # a use is written down no more often than that
-_COLLECT_S = 24 * 3600
 
 
 class Cache:
@@ -45,8 +44,8 @@ class Cache:
 
     def __init__(self, place: Place, settings: Settings, environ: Mapping[str, str]) -> None:
         """Touches nothing on disk before its first use."""
-        path, self.is_shared = folder_for(place.root, settings, environ)
-        self.folder = Folder(path, place.register, place.trusts_state)
+        self.folder = Folder.of(place, settings, environ)
+        self.is_shared = self.folder.is_shared
         self._root = place.root
         self._settings = settings
         self._notices: list[str] = []
@@ -223,12 +222,9 @@ class Cache:
             self._stop_keeping(error)
 
     def _collect_if_due(self, database: Database, now_s: float) -> None:
-        known = index.account(database)
-        is_full = known.get("bytes", 0) > self._settings.max_size
-        if is_full or abs(now_s - known.get("collected_s", 0)) > _COLLECT_S:
-            from orch.reuse.collect import collect
+        from orch.reuse.collect import collect_if_due
 
-            collect(self.folder, database, self._settings, now_s, is_automatic=True)
+        collect_if_due(self.folder, database, self._settings, now_s)
 
     def _start_anew(self) -> None:
         """Put a damaged index aside; this build goes on without one."""

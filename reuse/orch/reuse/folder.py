@@ -16,11 +16,16 @@ from orch.cache.store_file import DamagedError, open_file, open_read_only
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
 from orch.reuse.index import SCHEMA
+from orch.reuse.settings import folder_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orch.cache.owner import Register
+    from orch.cache.place import Place
     from orch.cache.store_file import Database
+    from orch.reuse.settings import Settings
 
 _WHAT = "the cache folder"
 _FOLDERS = ("packs", "loose", "aside", "locks")
@@ -32,8 +37,14 @@ class Folder(NamedTuple):
     """Where a cache lies, and who answers whether it is this user's own."""
 
     path: str
+    is_shared: bool  # with other working trees
     register: Register
     trusts_state: bool = False  # believe a foreign index, as one restored from a CI cache
+
+    @classmethod
+    def of(cls, place: Place, settings: Settings, environ: Mapping[str, str]) -> Folder:
+        """The cache folder of a root."""
+        return cls(*folder_for(place.root, settings, environ), place.register, place.trusts_state)
 
     def at(self, *names: str) -> str:
         """A path in it."""
@@ -62,11 +73,11 @@ def open_index(folder: Folder) -> tuple[Database, str]:
                 notice = f"the index of the cache in {folder.path} was not made by you; it was put aside"
             folder.register.adopt(folder.path)
         try:
-            return open_file(folder.at("index.db"), SCHEMA), notice
+            return _open(folder), notice
         except DamagedError:
             _put_aside(folder)
             notice = f"the index of the cache in {folder.path} was damaged; it was put aside"
-            return open_file(folder.at("index.db"), SCHEMA), notice
+            return _open(folder), notice
 
 
 def open_index_read_only(folder: Folder) -> Database:
@@ -111,6 +122,15 @@ def _refuse_strangers(folder: Folder) -> None:
         if name not in _FOLDERS and not name.startswith(_FILES):
             facts = [("path", folder.path), ("holds", name)]
             raise StateError("the folder chosen for the cache holds something else", facts)
+
+
+def _open(folder: Folder) -> Database:
+    path = folder.at("index.db")
+    try:  # SQLite would make it readable for others
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
+    return open_file(path, SCHEMA)
 
 
 def _put_aside(folder: Folder) -> bool:
