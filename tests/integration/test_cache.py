@@ -8,7 +8,6 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -451,7 +450,7 @@ def test_two_builds_that_restore_the_same_node(project: Project, scene: Scene) -
 
 
 def test_a_build_of_an_older_state(project: Project) -> None:
-    """Version 1 of state.db knew no restores: it is read as it is, and gains what is new when it is written."""
+    """Version 1 of state.db knew no restores: it is read as it is, and is changed when it is written."""
     project.orchfile(COPY)
     project.write("a", "1")
     project.build()

@@ -16,7 +16,7 @@ import pytest
 from tests.integration.conftest import read_only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.conftest import Project
 
