@@ -115,7 +115,7 @@ class Foreman:
         for name in self._site.claims.to_ask_again():
             self._schedule.runnable(name)
         while self._start_some():
-            pass
+            self._heed(self._site.processes.wait(0.0))  # much may be restored one after the other
 
     def _start_some(self) -> bool:
         """Claim and start what fits; True if some of it did not start after all, so that others fit."""
@@ -158,7 +158,9 @@ class Foreman:
         site, node = self._site, self._site.graph.nodes[name]
         found = site.restorer.restore(node, self._assessed[name])
         site.keeper.tell()
-        self._tell_moved([found.refused] if found.refused else found.moved)
+        if found.refused:
+            site.reporter.note(found.refused)
+        self._tell_moved(found.moved)
         if found.attempt is None:
             return False
         site.claims.finished(found.attempt)
@@ -269,7 +271,7 @@ class Foreman:
             return
         if node.id != self._orders.args_for:
             if failure:
-                self._site.keeper.hide(started.assessment)
+                self._site.keeper.hide(started)
             self._site.claims.finished(attempt)
         elif node.outputs:
             self._site.claims.interrupted(node.id)  # what it made with other arguments does not count

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from orch.cache.record import Finished
     from orch.cache.witness import Digests
     from orch.engine.attempt import Started
-    from orch.engine.judge import Assessment
     from orch.engine.reporter import Notes
     from orch.graph.task import Node
     from orch.reuse.cache import Cache
@@ -75,13 +74,15 @@ class Keeper:
         self._cache.add(key_of(declared_parts(finished.parts)), entry)
         self.due_s = self.due_s or (time.monotonic() + _FLUSH_S,)
 
-    def hide(self, assessment: Assessment) -> None:
+    def hide(self, started: Started) -> None:
         """The node failed: what a lookup finds for it now is not to be given back (F2).
 
-        At once, since the record of the failure is not the last word: a crash may void it.
+        At once: were the record of the failure there first, a crash would leave both.
         """
-        self._cache.hide([one.key for one in candidates(assessment, self._cache, self._digests)])
-        self.flush()
+        if not (started.node.always or started.node.limits.interactive):
+            found = candidates(started.assessment, self._cache, self._digests)
+            self._cache.hide([one.key for one in found])
+            self.flush()
 
     def flush_if_due(self) -> None:
         """Make durable what waited long enough; many results share one transaction."""
