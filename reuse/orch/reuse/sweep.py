@@ -7,7 +7,6 @@ refers to it; its file is renamed within that and removed after.
 from __future__ import annotations
 
 import os
-import shutil
 
 from orch.cache.atomic import unique_name
 from orch.cache.digest import of_bytes
@@ -224,6 +223,8 @@ def _remove(path: str) -> None:
     try:
         os.unlink(path)
     except (IsADirectoryError, PermissionError):  # the latter is what macOS says of a folder
+        import shutil  # 10 ms, and rarely a folder
+
         shutil.rmtree(path, ignore_errors=True)
     except OSError:
         return
