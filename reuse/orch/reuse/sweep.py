@@ -42,6 +42,9 @@ class Sweep:
         self._folder = folder
         self._database = database
         self._now_s = now_s
+        # Files are as old as the clock of their own file system says: a younger one may be in use.
+        os.utime(folder.at("locks", "collect"))
+        self._file_now_s = os.stat(folder.at("locks", "collect")).st_mtime
         self._packs = folder.at("packs")
         self._loose = folder.at("loose")
         self._writer: Writer | None = None
@@ -202,7 +205,7 @@ class Sweep:
                 _remove(item.path)
 
     def _is_older(self, item: os.DirEntry[str], age_s: float) -> bool:
-        return self._now_s - item.stat(follow_symlinks=False).st_mtime > age_s
+        return self._file_now_s - item.stat(follow_symlinks=False).st_mtime > age_s
 
     def _settle(self) -> None:
         """Write down what the cache takes, counted anew."""
