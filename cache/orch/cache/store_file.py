@@ -60,7 +60,7 @@ class Database:
         """All rows of one statement; raises DamagedError or StateError."""
         try:
             return self._connection.execute(sql, tuple(values)).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _translated(error, self._path, self._what) from error
 
     def run_many(self, sql: str, values: Iterable[Row]) -> None:
@@ -70,7 +70,7 @@ class Database:
             return
         try:
             self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _translated(error, self._path, self._what) from error
 
     def last_id(self) -> int:
@@ -266,9 +266,12 @@ def _uri(path: str, mode: str) -> str:
     return f"file:{quoted}?mode={mode}"
 
 
-def _translated(error: sqlite3.Error | OSError, path: str, what: str) -> StateError | DamagedError:
-    # Text that is no UTF-8 is noticed by Python, which gives no code.
-    unknown = sqlite3.SQLITE_CORRUPT if "Could not decode" in str(error) else sqlite3.SQLITE_CANTOPEN
+def _translated(
+    error: sqlite3.Error | OSError | UnicodeDecodeError, path: str, what: str
+) -> StateError | DamagedError:
+    # Text that is no UTF-8, in a row or in SQLite's own message, is noticed by Python, which gives no code.
+    is_no_text = isinstance(error, UnicodeDecodeError) or "Could not decode" in str(error)
+    unknown = sqlite3.SQLITE_CORRUPT if is_no_text else sqlite3.SQLITE_CANTOPEN
     code = getattr(error, "sqlite_errorcode", unknown) & 0xFF
     if code not in _NOT_DAMAGE:
         return DamagedError(str(error))

@@ -6,7 +6,6 @@ says of content when that is read.
 
 from __future__ import annotations
 
-from orch.cache.record import packed, unpacked
 from orch.graph.value import NamedTuple
 
 _HEX = frozenset("0123456789abcdef")
@@ -65,12 +64,12 @@ def packed_entry(entry: Entry) -> bytes:
     texts += (repr(entry.duration_s), str(entry.tries), str(entry.stored_ns))
     for path, digest, mode, size in entry.members:
         texts += (path, digest, str(mode), str(size))
-    return packed(texts)
+    return "\0".join(texts).encode("utf-8", "surrogateescape")
 
 
-def unpacked_entry(data: object, discovered: tuple[str, ...]) -> Entry | None:
+def unpacked_entry(data: bytes, discovered: tuple[str, ...]) -> Entry | None:
     """The entry of `packed_entry` with its discovered paths; None where the bytes are none."""
-    texts = unpacked(data)
+    texts = data.decode("utf-8", "surrogateescape").split("\0")
     if len(texts) < _FIELDS or (len(texts) - _FIELDS) % _MEMBER_FIELDS:
         return None
     key, bound, log, run, node = texts[:5]
@@ -114,13 +113,16 @@ def refusal(entry: Entry) -> str:
 
 
 def _wrong_path(path: str) -> str:
+    folded = f"/{path.casefold()}/"
+    if "//" not in folded and "/." not in folded:
+        return ""
     parts = path.split("/")
     if path.startswith("/") or ".." in parts:
         return f"{path} lies outside the root"
     if "" in parts or "." in parts:
         return f"{path!r} is no plain path"
     for name in (".git", ".orch"):
-        if name in (part.casefold() for part in parts):
+        if f"/{name}/" in folded:
             return f"{path} lies in {name}/"
     return ""
 

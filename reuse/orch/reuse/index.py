@@ -86,7 +86,10 @@ class Batch(NamedTuple):
 def spot(database: Database, sha: str) -> Spot | None:
     """Where the content with this sha256 lies; None if it is not kept."""
     rows = database.rows("select pack, at, length from blob where sha = ?", (_raw(sha),))
-    return Spot(sha, *(as_number(each) for each in rows[0])) if rows else None
+    if not rows:
+        return None
+    pack, at, length = rows[0]
+    return Spot(sha, as_number(pack), as_number(at), as_number(length))
 
 
 def find(database: Database, key: str, root: str) -> tuple[list[Found], list[int]]:
@@ -99,7 +102,7 @@ def find(database: Database, key: str, root: str) -> tuple[list[Found], list[int
     found, damaged = [], []
     for row, bound, data, checksum, used_s, paths, seen in rows:
         is_whole = checksum == _checksum(data, paths) and bool(seen) == bool(paths)
-        entry = unpacked_entry(data, unpacked(paths)) if is_whole else None
+        entry = unpacked_entry(data, unpacked(paths)) if is_whole and isinstance(data, bytes) else None
         if entry and entry.key == key and os.fsencode(entry.bound) == bound:
             found.append(Found(as_number(row), entry, as_number(used_s)))
         else:
@@ -130,6 +133,7 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
     used = ((now_ns // 1_000_000_000, row) for row in batch.used)
     database.run_many("update entry set used_s = ? where id = ?", used)
     lost: list[str] = []
+    references: list[tuple[int, int]] = []
     for key, result in batch.results.items():
         drop_key(database, key, root)
         if result is None:
@@ -138,7 +142,9 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
         if needed is None:
             lost.append(key)
         else:
-            _add(database, *result, needed, now_ns)
+            row = _add(database, *result, now_ns)
+            references += ((row, blob) for blob in needed)
+    database.run_many("insert into reference values (?, ?)", references)
     return lost
 
 
@@ -229,21 +235,14 @@ def _ids_of(database: Database, shas: Iterable[str], is_there: Callable[[str], b
     return found
 
 
-def _add(database: Database, declared: str, entry: Entry, blobs: list[int], now_ns: int) -> None:
+def _add(database: Database, declared: str, entry: Entry, now_ns: int) -> int:
+    """The row of a new entry."""
     paths, data = packed(entry.discovered), packed_entry(entry)
     seen = _seen(database, declared, paths, now_ns) if paths else 0
-    values = (
-        entry.key,
-        os.fsencode(entry.bound),
-        seen,
-        data,
-        _checksum(data, paths),
-        now_ns // 1_000_000_000,
-    )
-    columns = "key, bound, seen, data, checksum, used_s"
-    database.rows(f"insert into entry ({columns}) values (?, ?, ?, ?, ?, ?)", values)
-    row = database.last_id()
-    database.run_many("insert into reference values (?, ?)", ((row, blob) for blob in blobs))
+    said = (entry.key, os.fsencode(entry.bound), seen, data, _checksum(data, paths))
+    columns = "(key, bound, seen, data, checksum, used_s)"
+    insert = f"insert into entry {columns} values (?, ?, ?, ?, ?, ?) returning id"
+    return as_number(database.rows(insert, (*said, now_ns // 1_000_000_000))[0][0])
 
 
 def _seen(database: Database, declared: str, paths: bytes, now_ns: int) -> int:

@@ -7,7 +7,6 @@ refers to it; its file is renamed within that and removed after.
 from __future__ import annotations
 
 import os
-import shutil
 
 from orch.cache.atomic import unique_name
 from orch.cache.digest import of_bytes
@@ -43,6 +42,9 @@ class Sweep:
         self._folder = folder
         self._database = database
         self._now_s = now_s
+        # Files are as old as the clock of their own file system says: a younger one may be in use.
+        os.utime(folder.at("locks", "collect"))
+        self._file_now_s = os.stat(folder.at("locks", "collect")).st_mtime
         self._packs = folder.at("packs")
         self._loose = folder.at("loose")
         self._writer: Writer | None = None
@@ -203,7 +205,7 @@ class Sweep:
                 _remove(item.path)
 
     def _is_older(self, item: os.DirEntry[str], age_s: float) -> bool:
-        return self._now_s - item.stat(follow_symlinks=False).st_mtime > age_s
+        return self._file_now_s - item.stat(follow_symlinks=False).st_mtime > age_s
 
     def _settle(self) -> None:
         """Write down what the cache takes, counted anew."""
@@ -224,6 +226,8 @@ def _remove(path: str) -> None:
     try:
         os.unlink(path)
     except (IsADirectoryError, PermissionError):  # the latter is what macOS says of a folder
+        import shutil  # 10 ms, and rarely a folder
+
         shutil.rmtree(path, ignore_errors=True)
     except OSError:
         return
