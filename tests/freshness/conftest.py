@@ -27,31 +27,37 @@ class Rebuild:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.env: dict[str, str] = {}
+        self.restored: set[str] = set()  # by the last build that was checked
 
     def __call__(self, *args: str, cwd: str = ".") -> set[str]:
-        """The nodes that `orch build ARGS` ran: each once, as foretold (F5), and nothing is left to do.
+        """The nodes that were not fresh: `orch build ARGS` ran or restored each once, as foretold (F5).
 
-        Call `arm` first, so that a change has to be seen through the no-op path.
+        Nothing is left to do then. Call `arm` first, so that a change has to be seen through the no-op path.
         """
         states = self.foretell(*args, cwd=cwd)
-        self.run(*args, cwd=cwd)
+        self.restored = self.run(*args, cwd=cwd)
         ran = self.project.ran()
         assert all(times == 1 for times in ran.values()), ran
+        assert not self.restored & set(ran), "what was restored ran too"
+        made = {*ran, *self.restored}
         stale = {node for node, state in states.items() if state == "stale"}
         pending = {node for node, state in states.items() if state == "pending"}
-        assert stale <= set(ran) <= stale | pending, f"ran {set(ran)}, foretold {states}"
-        self.run(*(arg for arg in args if not arg.startswith("--force")), cwd=cwd)
+        assert stale <= made <= stale | pending, f"made {made}, foretold {states}"
+        again = self.run(*(arg for arg in args if not arg.startswith("--force")), cwd=cwd)
+        assert not again, "the second build restored something"
         assert not self.project.ran(), "the second build ran something"
-        return set(ran)
+        return made
 
     def foretell(self, *args: str, cwd: str = ".") -> dict[str, str]:
         """What `-n` says of each node: fresh, stale or pending."""
         found = self.project.run("build", "-n", "--json", *args, expect=0, cwd=cwd, **self.env)
         return {one["node"]: one["state"] for one in json.loads(found.out)["nodes"]}
 
-    def run(self, *args: str, cwd: str = ".") -> None:
-        """Build; it must succeed."""
-        self.project.run("build", *args, expect=0, cwd=cwd, **self.env)
+    def run(self, *args: str, cwd: str = ".") -> set[str]:
+        """Build; it must succeed. The nodes that were restored."""
+        out = self.project.run("build", "--json", *args, expect=0, cwd=cwd, **self.env).out
+        events = [json.loads(line) for line in out.splitlines()]
+        return {event["node"] for event in events if event["type"] == "node_restored"}
 
     def leaves_at_once(self, *args: str, cwd: str = ".") -> bool:
         """Whether `orch build ARGS` takes the no-op path."""

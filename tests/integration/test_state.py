@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.conftest import read_only
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.conftest import Project
 
@@ -230,23 +232,6 @@ def test_a_state_of_a_newer_orch_is_left_alone(built: Project) -> None:
     assert path.read_bytes() == data
 
 
-@contextlib.contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """No one can write in the folder, root included."""
-    if os.geteuid():
-        folder.chmod(0o500)
-    else:
-        subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        if os.geteuid():
-            folder.chmod(0o700)
-        else:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_state_that_cannot_be_written(built: Project) -> None:
     built.write("src", "3")
     with read_only(built.root / ".orch"):
@@ -288,18 +273,6 @@ def test_files_that_cannot_grow(built: Project, limit: int) -> None:
     assert done.returncode in (0, 1, 5), done.stderr
     built.write("src", "2")
     holds(built)
-
-
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 600 KiB of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.mark.parametrize("free", [0, 4, 20, 60, 120])

@@ -1,9 +1,10 @@
 """Random graphs and random edits: every build equals a clean build. Knows nothing of orch's inside.
 
 The naive oracle is a few lines of Python that compute what each task writes, and what its key consists
-of. After each round of edits the real command must leave exactly the oracle's files, run exactly the tasks
-whose key or outputs changed, each once, stay within what `status` foretold (design F5), and then have
-nothing to do.
+of. After each round of edits the real command must leave exactly the oracle's files, run or restore exactly
+the tasks whose key or outputs changed, each once, stay within what `status` foretold (design F5), and then
+have nothing to do. What is restored was built before, and what was built before, and is neither damaged nor
+collected since, does not run again.
 ORCH_ORACLE_EXAMPLES sets how many graphs are tried.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -163,6 +165,9 @@ class Past(NamedTuple):
     made: Files
 
 
+Key = tuple[object, ...]
+
+
 class World:
     """One project on disk, with the oracle's view of it."""
 
@@ -175,6 +180,11 @@ class World:
         self.sources: Files = {}
         self.past: dict[str, Past] = {}
         self.tampered: set[str] = set()
+        self.history: list[tuple[Files, dict[str, Task]]] = []  # sources and tasks of earlier builds
+        self.keys: dict[str, tuple[Key, Key]] = {}  # of each task, as the oracle tells results apart
+        self.kept: set[Key] = set()  # results that the cache must have
+        self.built: set[Key] = set()  # results that it may have
+        self.is_damaged = False  # some of what the cache holds
         self.environment = {
             "HOME": str(folder),
             "XDG_STATE_HOME": str(folder / "state"),
@@ -189,7 +199,7 @@ class World:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
 
-    def orch(self, *args: str) -> str:
+    def orch(self, *args: str, expect: tuple[int, ...] = (0,)) -> str:
         """Run the command, which must succeed."""
         done = subprocess.run(
             [sys.executable, "-m", "orch", *args],
@@ -202,7 +212,9 @@ class World:
             check=False,
         )
         text = (self.root / "Orchfile.toml").read_text()
-        assert done.returncode == 0, f"orch {args}: {done.returncode}\n{done.stdout}{done.stderr}\n{text}"
+        assert done.returncode in expect, (
+            f"orch {args}: {done.returncode}\n{done.stdout}{done.stderr}\n{text}"
+        )
         return done.stdout
 
     def ran(self) -> Counter[str]:
@@ -217,16 +229,56 @@ class World:
         self.write("Orchfile.toml", "\n\n".join(["version = 1", *blocks, ""]))
         expected, files = self._expect()
         states = {one["node"]: one["state"] for one in json.loads(self.orch("status", "--json"))["nodes"]}
-        self.orch("build")
+        restored = self._build()
         ran = self.ran()
-        assert set(ran) == expected, f"ran {sorted(ran)}, expected {sorted(expected)}"
+        made = restored | set(ran)
+        assert not restored & set(ran), f"ran {sorted(ran)}, restored {sorted(restored)}"
+        assert made == expected, f"made {sorted(made)}, expected {sorted(expected)}"
         assert all(times == 1 for times in ran.values()), ran
+        self._check_reuse(ran, restored)
         stale = {name for name, state in states.items() if state == "stale"}
         pending = {name for name, state in states.items() if state == "pending"}
-        assert stale <= set(ran) <= stale | pending, f"ran {sorted(ran)}, status said {states}"
+        assert stale <= made <= stale | pending, f"made {sorted(made)}, status said {states}"
         assert self._on_disk() == files, (self.root / "Orchfile.toml").read_text()
-        self.orch("build")
+        assert not self._build(), "the second build restored something"
         assert not self.ran(), "the second build ran something"
+        self.history.append((dict(self.sources), dict(self.tasks)))
+
+    def collect(self, *limit: str) -> None:
+        """Collect garbage; what is beyond the limit may be gone."""
+        self.orch("cache", "gc", *limit)
+        self.kept.clear()
+
+    def damage(self, data: st.DataObject) -> None:
+        """Change some bytes of what the cache holds."""
+        files = [path for path in (self.root / ".orch/blobs").rglob("*.pack") if path.stat().st_size]
+        if files:
+            path = data.draw(st.sampled_from(sorted(files)))
+            content = bytearray(path.read_bytes())
+            start = data.draw(st.integers(0, len(content) - 1))
+            for at in range(start, min(len(content), start + data.draw(st.sampled_from((1, 100, 100_000))))):
+                content[at] ^= 0xFF
+            path.write_bytes(content)
+            self.kept.clear()
+            self.is_damaged = True
+
+    def _build(self) -> set[str]:
+        """Build; what was restored."""
+        events = [json.loads(line) for line in self.orch("build", "--json").splitlines()]
+        return {event["node"] for event in events if event["type"] == "node_restored"}
+
+    def _check_reuse(self, ran: Counter[str], restored: set[str]) -> None:
+        for name in restored:
+            assert self.keys[name][1] in self.built, f"{name} was restored, but never built like this"
+        needless = {name for name in ran if self.keys[name][0] in self.kept}
+        assert not needless, f"ran {needless}, which were built before"
+        for name in (*ran, *restored):
+            self.built.add(self.keys[name][1])
+            if not self.is_damaged:
+                self.kept.add(self.keys[name][0])
+        if self.is_damaged:  # a result of this build may share content with an older one
+            self.orch("cache", "verify", expect=(0, 5))
+            self.is_damaged = False
 
     def _expect(self) -> tuple[set[str], Files]:
         """Which tasks must run, and which files there are afterwards."""
@@ -236,6 +288,10 @@ class World:
             made, declared, found = task.result(self.tasks, files)
             past = self.past.get(name)
             declaration = task.toml(self.tasks, self.count)
+            discovered = {path: files[path] for path in found}
+            contents = (frozenset(declared.items()), frozenset(discovered.items()))
+            strictly: Key = (declaration, *declared.items(), *discovered.items())
+            self.keys[name] = (strictly, (task.script(self.tasks, self.count), *contents))
             fresh = (
                 past is not None
                 and name not in self.tampered
@@ -248,7 +304,7 @@ class World:
                 assert made == past.made, "the oracle contradicts itself"
             else:
                 expected.add(name)
-                self.past[name] = Past(declaration, declared, {path: files[path] for path in found}, made)
+                self.past[name] = Past(declaration, declared, discovered, made)
             files.update(made)
         self.past = {name: past for name, past in self.past.items() if name in self.tasks}
         self.tampered.clear()
@@ -283,6 +339,7 @@ def a_task(draw: st.DrawFn, name: str, others: list[str]) -> Task:
 def edit(world: World, data: st.DataObject) -> None:
     """Change one thing that a user may change between two builds."""
     kinds = ["source", "source", "touch", "glob", "command", "retake", "add", "remove", "output", "output"]
+    kinds += ["branch", "branch", "branch", "outputs", "collect", "damage"]
     kind = data.draw(st.sampled_from(kinds), "edit")
     names = list(world.tasks)
     if kind == "source":
@@ -298,6 +355,21 @@ def edit(world: World, data: st.DataObject) -> None:
             world.write(path, world.sources[path])
         else:
             (world.root / path).unlink()
+    elif kind == "branch":
+        if world.history:
+            switch(world, *data.draw(st.sampled_from(world.history)))
+    elif kind == "outputs":
+        for folder in data.draw(st.sampled_from((("out",), ("tree",), ("out", "tree")))):
+            shutil.rmtree(world.root / folder, ignore_errors=True)
+            world.tampered |= {
+                name
+                for name, past in world.past.items()
+                if any(path.startswith(folder) for path in past.made)
+            }
+    elif kind == "collect":
+        world.collect(*data.draw(st.sampled_from(((), ("--max-size", "0"), ("--max-size", "2000")))))
+    elif kind == "damage":
+        world.damage(data)
     elif kind == "add":
         free = [name for name in (f"n{i}" for i in range(10)) if name not in world.tasks]
         if free:
@@ -315,6 +387,16 @@ def edit(world: World, data: st.DataObject) -> None:
                 world.tasks[other] = task._replace(takes=kept)
         else:
             tamper(world, world.tasks[name], data)
+
+
+def switch(world: World, sources: Files, tasks: dict[str, Task]) -> None:
+    """Go back to the sources and tasks of an earlier build, as `git switch` does."""
+    for path in world.sources.keys() - sources.keys():
+        (world.root / path).unlink()
+    for path, text in sources.items():
+        if world.sources.get(path) != text:
+            world.write(path, text)
+    world.sources, world.tasks = dict(sources), dict(tasks)
 
 
 def tamper(world: World, task: Task, data: st.DataObject) -> None:

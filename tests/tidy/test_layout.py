@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "orchfile": {"orchfile", "graph"},
     "rules": {"rules", "orchfile", "graph"},
     "cache": {"cache", "graph"},
+    "reuse": {"reuse", "cache", "graph"},
     "run": {"run", "graph"},
-    "engine": {"engine", "run", "cache", "rules", "orchfile", "graph"},
-    "cli": {"cli", "engine", "run", "cache", "rules", "orchfile", "graph"},
+    "engine": {"engine", "run", "reuse", "cache", "rules", "orchfile", "graph"},
+    "cli": {"cli", "engine", "run", "reuse", "cache", "rules", "orchfile", "graph"},
 }
 
 
@@ -134,6 +135,8 @@ def copy(tmp_path: Path) -> Path:
         ("cache/orch/cache/planted.py", "from orch.rules import glob"),
         ("rules/orch/rules/planted.py", "if TYPE_CHECKING:\n    from orch.cli.main import main"),
         ("rules/orch/rules/planted.py", "from orch.run import spawn"),
+        ("cache/orch/cache/planted.py", "from orch.reuse.entry import Entry"),
+        ("reuse/orch/reuse/planted.py", "from orch.run import spawn"),
         ("cache/orch/cache/planted.py", "from orch.rules import template"),
         ("engine/orch/engine/planted.py", "from orch.cli import console"),
         ("cache/orch/cache/planted.py", "from . import stamp"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Check = Callable[[Path], list[str]]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LAYERS = ("graph", "orchfile", "rules", "cache", "run", "engine", "cli")
+LAYERS = ("graph", "orchfile", "rules", "cache", "reuse", "run", "engine", "cli")
 
 MAX_FILE = 300
 MAX_FUNCTION = 50  # without its docstring
@@ -156,10 +156,10 @@ def wrong_doors(root: Path) -> list[str]:
 
 
 def slow_imports(root: Path) -> list[str]:
-    """What `graph` and `cache` load when they are imported, directly or through others, and must not."""
+    """What the layers of the no-op and of reuse load when they are imported, and must not."""
     names = [
         ".".join(module.relative_to(root).parts[1:]).removesuffix(".py").removesuffix(".__init__")
-        for module in modules(root, "graph", "cache")
+        for module in modules(root, "graph", "cache", "reuse")
     ]
     script = (
         "import sys, importlib\n"

@@ -52,6 +52,11 @@ class Reading(NamedTuple):
     stamp: Stamp | None  # None if nothing is there
     steady: bool  # False if it changed while it was read: then the stamp vouches for nothing
     device: int
+    mode: int = 0  # as `st_mode`
+    data: bytes | None = (
+        None  # the whole content, or a link's text, if it was small enough to be read at once
+    )
+    holds: bool = False  # whether the needle occurs in it
 
 
 def digest_file(path: str) -> str:
@@ -107,17 +112,27 @@ def combine(parts: Iterable[str]) -> str:
     return _sha256(b"".join([b"%d:%b" % (len(part), part) for part in encoded]))
 
 
-def read(path: str, status: os.stat_result | None = None) -> Reading:
+def of_bytes(data: bytes) -> str:
+    """The sha256 of bytes in hex.
+
+    >>> of_bytes(b"")[:8]
+    'e3b0c442'
+    """
+    return _sha256(data)
+
+
+def read(path: str, needle: bytes = b"", status: os.stat_result | None = None) -> Reading:
     """The digest of what is at `path`, with its stamp; raises as `digest_file` does.
 
-    `status` is what `lstat` just said of it, if that is known.
+    `needle` is looked for in the bytes that pass by; `status` is what `lstat` just said of it, if that is
+    known.
     """
     reading: Reading | None = None
     for _ in range(3):
         status = status or lstat(path)
         if status is None:
             return Reading(MISSING, None, True, 0)
-        reading = _read_known(path, status)
+        reading = _read_known(path, status, needle)
         if reading is not None and reading.steady:
             return reading
         status = None
@@ -126,13 +141,13 @@ def read(path: str, status: os.stat_result | None = None) -> Reading:
     return reading
 
 
-def _read_known(path: str, status: os.stat_result) -> Reading | None:
+def _read_known(path: str, status: os.stat_result, needle: bytes) -> Reading | None:
     """Read what `status` tells of; None if something else took its place meanwhile."""
     mode = status.st_mode
     if stat.S_ISREG(mode):
-        return _read_regular(path)
+        return _read_regular(path, needle)
     if stat.S_ISDIR(mode):
-        return Reading(FOLDER, of_stat(status), True, status.st_dev)
+        return Reading(FOLDER, of_stat(status), True, status.st_dev, mode)
     if not stat.S_ISLNK(mode):
         raise UnhashableError(path, mode)
     try:
@@ -141,10 +156,11 @@ def _read_known(path: str, status: os.stat_result) -> Reading | None:
         if error.errno in (errno.EINVAL, errno.ENOENT):
             return None
         raise
-    return Reading("l:" + _sha256(text), of_stat(status), True, status.st_dev)
+    holds = bool(needle) and needle in text
+    return Reading("l:" + _sha256(text), of_stat(status), True, status.st_dev, mode, text, holds)
 
 
-def _read_regular(path: str) -> Reading | None:
+def _read_regular(path: str, needle: bytes) -> Reading | None:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
         fd = os.open(path, flags)
@@ -156,7 +172,7 @@ def _read_regular(path: str) -> Reading | None:
         before = os.fstat(fd)
         if not stat.S_ISREG(before.st_mode):
             return None
-        content = _sha256_of(fd, before.st_size)
+        content, data, holds = _sha256_of(fd, before.st_size, needle)
         after = os.fstat(fd)
     except OSError as error:
         error.filename = path  # a descriptor has no name
@@ -165,21 +181,28 @@ def _read_regular(path: str) -> Reading | None:
         os.close(fd)
     kind = "x:" if after.st_mode & stat.S_IXUSR else "f:"
     steady = of_stat(before) == of_stat(after)
-    return Reading(kind + content, of_stat(after), steady, after.st_dev)
+    return Reading(kind + content, of_stat(after), steady, after.st_dev, after.st_mode, data, holds)
 
 
-def _sha256_of(fd: int, size: int) -> str:
+def _sha256_of(fd: int, size: int, needle: bytes) -> tuple[str, bytes | None, bool]:
+    """The sha256 of a file, its content if it is small, and whether it holds the needle."""
     if size < _SMALL:
         data = os.read(fd, _SMALL)
         if len(data) < _SMALL:
-            return _sha256(data)
+            return _sha256(data), data, bool(needle) and needle in data
         os.lseek(fd, 0, os.SEEK_SET)  # it grew: read it as a large one
     import hashlib
 
     state = hashlib.sha256()
+    holds = False
+    rest = max(1, len(needle) - 1)
+    before = b""  # the end of what was read, where the needle may have begun
     while chunk := os.read(fd, _CHUNK):
         state.update(chunk)
-    return state.hexdigest()
+        if needle and not holds:
+            holds = needle in chunk or needle in before + chunk[:rest]
+            before = (before + chunk[-rest:])[-rest:]
+    return state.hexdigest(), None, holds
 
 
 def _fast_sha256() -> Callable[[bytes], Hash]:

@@ -28,13 +28,13 @@ class Lock:
 
     def __init__(self, path: str, fd: int, release: Callable[[], object]) -> None:
         self.path = path
-        self._fd = fd
+        self.fd = fd
         self._release: Callable[[], object] | None = release
 
     def still_ours(self) -> bool:
         """False once someone deleted or replaced the file: others then lock another one."""
         try:
-            return os.path.samestat(os.fstat(self._fd), os.lstat(self.path))
+            return os.path.samestat(os.fstat(self.fd), os.lstat(self.path))
         except OSError:
             return False
 
@@ -58,7 +58,7 @@ def held(path: str, timeout_s: float) -> Lock:
 
     Raises BusyError after that, StateError where the file system has no locks.
     """
-    lock = _try_lock(path)
+    lock = try_lock(path)
     if lock is not None:
         return lock
     from filelock import FileLock, Timeout
@@ -76,6 +76,29 @@ def held(path: str, timeout_s: float) -> Lock:
     return Lock(path, fds[0], waiting.release)
 
 
+def try_lock(path: str) -> Lock | None:
+    """Take the lock at `path` if it is free, without waiting; raises StateError where it cannot be used."""
+    import fcntl
+
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise _refused(path, error) from error
+    lock = Lock(path, fd, lambda: os.close(fd))
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.release()
+        if error.errno in _HELD:
+            return None
+        raise _refused(path, error) from error
+    if lock.still_ours():
+        return lock
+    lock.release()
+    return try_lock(path)
+
+
 def slot_path(folder: str, slot: int) -> str:
     """The lock file of a slot."""
     return f"{folder}/slot-{slot}"
@@ -88,7 +111,7 @@ def try_slot(folder: str) -> tuple[int, Lock]:
     serves as well.
     """
     slot = 0
-    while (lock := _try_lock(slot_path(folder, slot))) is None:
+    while (lock := try_lock(slot_path(folder, slot))) is None:
         slot += 1
     return slot, lock
 
@@ -116,28 +139,6 @@ def is_locked(path: str) -> bool:
     finally:
         os.close(fd)
     return False
-
-
-def _try_lock(path: str) -> Lock | None:
-    import fcntl
-
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        fd = os.open(path, flags, 0o600)
-    except OSError as error:
-        raise _refused(path, error) from error
-    lock = Lock(path, fd, lambda: os.close(fd))
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.release()
-        if error.errno in _HELD:
-            return None
-        raise _refused(path, error) from error
-    if lock.still_ours():
-        return lock
-    lock.release()
-    return _try_lock(path)
 
 
 def _refused(path: str, error: OSError) -> StateError:

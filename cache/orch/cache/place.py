@@ -6,12 +6,11 @@ Knows nothing of what its files hold.
 from __future__ import annotations
 
 import os
-import stat
 import time
 
-from orch.cache.atomic import read_small, write_atomic
+from orch.cache.atomic import write_atomic
 from orch.cache.lock import held
-from orch.cache.owner import Register
+from orch.cache.owner import Register, make_own
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDERS = ("locks", "tmp", "trash", "snapshot", "runs")
+_WHAT = "the state folder"
 _LOCK_TIMEOUT_S = 30.0
 
 
@@ -46,20 +46,7 @@ class Place(NamedTuple):
 
     def is_trusted(self) -> bool:
         """Whether what lies here was written by this user's own builds; False if there is nothing."""
-        try:
-            inode = os.lstat(self.folder).st_ino
-            if self.trusts_state:
-                return True
-            token = read_small(self.path("owner")).decode("ascii", "replace").strip()
-            return self.register.knows(token, inode)
-        except OSError:
-            return False
-
-    def adopt(self) -> None:
-        """Register this folder as the user's own under a new token; raises StateError."""
-        token = os.urandom(16).hex()
-        self.register.add(token, os.lstat(self.folder).st_ino)
-        write_atomic(self.path("owner"), token.encode() + b"\n", durable=False)
+        return self.register.knows(self.folder) or (self.trusts_state and os.path.lexists(self.folder))
 
     def open_for_writing(self) -> str:
         """Make what is missing; "" or where a state nobody vouches for was put, below `.orch/`.
@@ -67,19 +54,19 @@ class Place(NamedTuple):
         Raises StateError if `.orch` or a folder in it is a link, no folder, another user's, or unwritable.
         """
         try:
-            _make_own(self.folder)
+            make_own(self.folder, _WHAT)
             for name in _FOLDERS:
-                _make_own(self.path(name))
+                make_own(self.path(name), _WHAT)
             if not os.path.lexists(self.path(".gitignore")):
                 write_atomic(self.path(".gitignore"), b"*\n", durable=False)
-            if self._is_registered():
+            if self.register.knows(self.folder):
                 return ""
             # Two first builds at once must agree on one token, and on who moves the old state away.
             with held(self.path("locks", "state"), _LOCK_TIMEOUT_S):
-                if self._is_registered():
+                if self.register.knows(self.folder):
                     return ""
                 moved = "" if self.trusts_state else put_aside(self, "untrusted")
-                self.adopt()
+                self.register.adopt(self.folder)
                 return moved
         except OSError as error:
             path = str(error.filename2 or error.filename or self.folder)
@@ -91,9 +78,6 @@ class Place(NamedTuple):
         path = self.path("runs", run_id)
         os.mkdir(path, 0o700)
         return path
-
-    def _is_registered(self) -> bool:
-        return self._replace(trusts_state=False).is_trusted()
 
 
 def place_of(root: str, environ: Mapping[str, str]) -> Place:
@@ -117,30 +101,18 @@ def put_aside(place: Place, why: str) -> str:
 
     Hold `locks/state` meanwhile. Raises OSError.
     """
-    found = [
-        name for name in ("state.db", "state.db-wal", "state.db-shm") if os.path.lexists(place.path(name))
-    ]
-    if not found:
-        return ""
-    name = f"{why}-{os.urandom(8).hex()}"
-    os.mkdir(place.path("trash", name), 0o700)
+    name = f"trash/{why}-{os.urandom(8).hex()}"
+    return name if move_database(place.database, place.path(name)) else ""
+
+
+def move_database(path: str, folder: str) -> bool:
+    """Move an SQLite file and its side files to a folder made for them; False if there was none.
+
+    Its opening must be locked meanwhile. Raises OSError.
+    """
+    found = [path + suffix for suffix in ("", "-wal", "-shm") if os.path.lexists(path + suffix)]
+    if found:
+        os.mkdir(folder, 0o700)
     for file in found:
-        os.rename(place.path(file), place.path("trash", name, file))
-    return f"trash/{name}"
-
-
-def _make_own(path: str) -> None:
-    """Make a folder of mode 0700, or see that the one there is a real one and ours."""
-    try:
-        os.mkdir(path, 0o700)
-        return
-    except FileExistsError:
-        status = os.lstat(path)
-    if not stat.S_ISDIR(status.st_mode):
-        what = "a link" if stat.S_ISLNK(status.st_mode) else "not a folder"
-        raise StateError(f"the state folder is {what}", [("path", path)], "remove it; it is made anew")
-    if status.st_uid != os.geteuid():
-        owner = [("path", path), ("owner", f"user id {status.st_uid}"), ("you", f"user id {os.geteuid()}")]
-        raise StateError("the state folder belongs to another user", owner, "build as the user who owns it")
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        os.chmod(path, 0o700)
+        os.rename(file, f"{folder}/{os.path.basename(file)}")
+    return bool(found)

@@ -39,6 +39,7 @@ class Record(NamedTuple):
     discovery: bytes = b""  # paths of discovered inputs, packed
     orchfile: str = "Orchfile.toml"  # the root Orchfile: what another one declares has not vanished
     tries: int = 1  # more than 1 and good: flaky
+    from_run: str = ""  # the run that made what this one restored; "" = it ran
 
     @property
     def discovered(self) -> tuple[str, ...]:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 _SAVE_RECORD = """
 insert into node
-    (id, status, key, run, log, started_ns, duration_s, code, good_run, discovery, orchfile, tries)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (id, status, key, run, log, started_ns, duration_s, code, good_run, discovery, orchfile, tries, from_run)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (id) do update set status = excluded.status, key = excluded.key, run = excluded.run,
     log = excluded.log, started_ns = excluded.started_ns, duration_s = excluded.duration_s,
     code = excluded.code, discovery = excluded.discovery, orchfile = excluded.orchfile,
-    tries = excluded.tries,
+    tries = excluded.tries, from_run = excluded.from_run,
     good_run = iif(excluded.status = 'ok', excluded.run, good_run)
 """
 _SAVE_GOOD_PARTS = "insert or replace into parts (node, last, good) values (?, ?, null)"
@@ -144,7 +144,8 @@ def forget(database: Database, nodes: Iterable[str]) -> None:
 
 
 def _record(row: Row) -> Record:
-    return Record._make((to_text(row[0]), *row[1:]))
+    # A file of version 1 that is only read has no `from_run`.
+    return Record._make((to_text(row[0]), *row[1:], *[""][: len(Record._fields) - len(row)]))
 
 
 def _good_run(record: Record) -> str:

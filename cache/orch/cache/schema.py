@@ -2,22 +2,21 @@
 
 Knows nothing of who reads or writes them.
 
-Paths and node ids are blobs: their bytes need not be UTF-8, and SQLite compares blobs bytewise. The version
-lives in the file's header (`user_version`), so that a newer file is told from 100 bytes, without opening it.
+Paths and node ids are blobs: their bytes need not be UTF-8, and SQLite compares blobs bytewise.
 What explains a node lies apart from what judges it: a load must not drag the former through memory.
 """
 
 from __future__ import annotations
 
-VERSION = 1
-APPLICATION_ID = 0x6F726368  # "orch"
+from orch.cache.store_file import Schema
 
-TABLES = """
+_TABLES = """
 create table node (
     id blob primary key, status text not null, key text not null default '', run text not null default '',
     log text not null default '', started_ns integer not null default 0, duration_s real not null default 0,
     code integer not null default 0, good_run text not null default '', discovery blob not null default x'',
-    orchfile text not null default 'Orchfile.toml', tries integer not null default 1
+    orchfile text not null default 'Orchfile.toml', tries integer not null default 1,
+    from_run text not null default ''
 ) without rowid;
 -- good: null = the same as last, x'' = none yet
 create table parts (node blob primary key, last blob not null, good blob);
@@ -42,3 +41,7 @@ create table leader (
     log text not null, primary key (serial, node)
 ) without rowid;
 """
+
+_STEPS = {1: "alter table node add column from_run text not null default ''"}
+
+STATE = Schema("the state", 0x6F726368, 2, _TABLES, _STEPS)  # "orch"

@@ -14,6 +14,7 @@ import os
 from orch.cache import claim, rows, store_file
 from orch.cache.lock import held, is_locked, slot_path, try_slot
 from orch.cache.place import put_aside
+from orch.cache.schema import STATE
 from orch.cache.store_file import DamagedError
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
@@ -64,10 +65,10 @@ class Store:
         foreign = place.open_for_writing()
         slot = try_slot(place.path("locks"))
         try:
-            store = cls(place, store_file.empty(), slot)
+            store = cls(place, store_file.empty(STATE), slot)
             try:
                 with held(place.path("locks", "state"), _LOCK_TIMEOUT_S):
-                    store._database = store_file.open_file(place.database)
+                    store._database = store_file.open_file(place.database, STATE)
             except DamagedError:
                 store._start_anew()
         except BaseException:
@@ -83,10 +84,10 @@ class Store:
 
         Raises StateError.
         """
-        store = cls(place, store_file.empty())
+        store = cls(place, store_file.empty(STATE))
         if place.is_trusted():
             try:
-                store._database = store_file.open_read_only(place.database)
+                store._database = store_file.open_read_only(place.database, STATE)
             except DamagedError:
                 store._start_anew()
         return store
@@ -244,14 +245,14 @@ class Store:
         self._database.close()
         if self._slot is None:
             self.notice = "the state is damaged; the next build starts anew"
-            self._database = store_file.empty()
+            self._database = store_file.empty(STATE)
             return
         with held(self._place.path("locks", "state"), _LOCK_TIMEOUT_S):
             if self._others_build():
                 facts = [("path", self._place.database)]
                 raise StateError("the state is damaged, and another build uses it", facts, "wait for its end")
             moved = put_aside(self._place, "damaged")
-            self._database = store_file.open_file(self._place.database)
+            self._database = store_file.open_file(self._place.database, STATE)
         self.notice = f"the state was damaged; it was moved to .orch/{moved}, and all is built anew"
         if self._session is not None:
             self._session = self._enter(self._session)

@@ -12,13 +12,14 @@ import stat
 import time
 
 from orch.cache.digest import FOLDER, MISSING, read, resolve
-from orch.cache.stamp import Stamp, lstat
+from orch.cache.stamp import Stamp, lstat, of_stat
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 
+    from orch.cache.digest import Reading
     from orch.cache.stamp import Clock
 
 _PATIENCE_NS = 10_000_000
@@ -64,6 +65,24 @@ class Digests:
             # The target has a witness of its own, so that the pair is never trusted by half.
             return f"{digest}+{MISSING if target is None else self.of(target.removeprefix(self._prefix))}"
         return digest
+
+    def read(self, path: str, needle: bytes = b"") -> Reading:
+        """Read `path` whatever vouches for it, as after a node ran; `needle` is looked for on the way.
+
+        Raises as `of` does.
+        """
+        reading = self._read(path, self._full(path), needle)
+        self._judged[path] = reading.digest
+        return reading
+
+    def placed(self, path: str, digest: str) -> None:
+        """A file or link of this digest was put at `path` just now.
+
+        Its stamp proves nothing yet: who changed it since then would be vouched for. `settle` reads it.
+        """
+        status = lstat(self._full(path))
+        self._judged[path] = digest
+        self._remember(path, None if status is None else Witness(digest, *of_stat(status), racy=True))
 
     def refresh(self, *paths: str) -> None:
         """Look at these again when next asked, as after a node ran."""
@@ -111,14 +130,17 @@ class Digests:
         known = self._known.get(path)
         if known is not None and not known.racy and _vouches(known, status):
             return known.digest
+        return self._read(path, full, b"", status).digest
+
+    def _read(self, path: str, full: str, needle: bytes, status: os.stat_result | None = None) -> Reading:
         now_ns = self._clock.lately_ns()
-        reading = read(full, status)
+        reading = read(full, needle, status)
         if reading.stamp is None or reading.digest == FOLDER:
             self._remember(path, None)
-            return reading.digest
+            return reading
         racy = not reading.steady or self._clock.is_racy(reading.stamp, now_ns, reading.device)
         self._remember(path, Witness(reading.digest, *reading.stamp, racy))
-        return reading.digest
+        return reading
 
     def _remember(self, path: str, seen: Witness | None) -> None:
         if seen is not None:

@@ -21,16 +21,18 @@ COMMANDS = {
     "graph": "print the graph as text, dot, mermaid or json",
     "clean": "remove recorded outputs",
     "check": "look for mistakes and for what may surprise",
+    "cache": "show, tidy or verify the results that are kept: stats, gc, verify",
     "init": "write an Orchfile for what is in this folder",
     "schema": "print the JSON Schema of Orchfile.toml",
 }
-LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "cache", "audit")
+LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit")
 _LATER_FLAGS = ("--since", "--mode", "--trace", "--wait", "--allow", "--capture", "--run")
+_CACHE_ACTIONS = ("stats", "gc", "verify")
 _ONE_NODE = ("why", "log")
 _NO_TARGETS = ("list", "check", "init", "schema")
 _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
-_WITH_VALUE = ("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs")
+_WITH_VALUE = ("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age")
 
 
 class Options(NamedTuple):
@@ -56,6 +58,8 @@ class Options(NamedTuple):
     format: str = "text"
     state: bool = False
     all: bool = False
+    max_size: int | None = None  # bytes
+    max_age_s: float | None = None
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -87,6 +91,8 @@ def _check_targets(command: str, targets: tuple[str, ...], args: tuple[str, ...]
         raise UsageError(f"orch {command} takes one node" if targets else "a node is missing", hint=hint)
     if command in _NO_TARGETS and targets:
         raise UsageError(f"orch {command} takes no targets", hint=hint)
+    if command == "cache":
+        _one_of("orch cache", _CACHE_ACTIONS)(" ".join(targets) or "nothing")
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
@@ -179,9 +185,18 @@ def _clean(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", action="store_true", help="remove .orch/ instead, but for its locks")
 
 
+def _cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", "--dry-run", action="store_true", help="gc: show what would be removed")
+    size, age = "gc: leave at most SIZE, as in 10GiB", "gc: remove what was unused for DUR, as in 30d"
+    parser.add_argument("--max-size", type=_size, metavar="SIZE", help=size)
+    parser.add_argument("--max-age", type=_age, dest="max_age_s", metavar="DUR", help=age)
+
+
 def _targets(parser: argparse.ArgumentParser, command: str) -> None:
     what = "task, milestone, node, output path or name glob"
-    if command in _NO_TARGETS:  # taken all the same, so that they can be refused by name
+    if command == "cache":
+        parser.add_argument("targets", nargs="*", metavar="ACTION", help=", ".join(_CACHE_ACTIONS))
+    elif command in _NO_TARGETS:  # taken all the same, so that they can be refused by name
         parser.add_argument("targets", nargs="*", help=argparse.SUPPRESS)
     else:
         parser.add_argument(
@@ -208,10 +223,29 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _size(text: str) -> int:
+    from orch.orchfile.size import in_bytes
+
+    try:
+        return in_bytes(text)
+    except ValueError:
+        raise UsageError(f"--max-size takes a size such as 10GiB or 500MB, not {text}") from None
+
+
+def _age(text: str) -> float:
+    from orch.orchfile.duration import seconds
+
+    try:
+        return seconds(text)
+    except ValueError:
+        raise UsageError(f"--max-age takes a duration such as 12h or 30d, not {text}") from None
+
+
 _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "build": _build,
     "status": _status,
     "list": _list,
     "graph": _graph,
     "clean": _clean,
+    "cache": _cache,
 }

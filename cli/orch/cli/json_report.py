@@ -43,6 +43,12 @@ class JsonReporter:
 
     def ended(self, result: Result) -> None:
         """A node ended otherwise than fresh."""
+        if result.from_run:
+            log, size = (result.exit.log_path, result.exit.log_bytes) if result.exit else ("", 0)
+            self._say(
+                "node_restored", node=result.node, from_run=result.from_run, log=log or None, log_bytes=size
+            )
+            return
         self._say("node_finished", **_result_json(result))
 
     def retrying(self, result: Result) -> None:

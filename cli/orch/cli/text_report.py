@@ -155,7 +155,8 @@ class TextReporter:
         was_live = self._live == result.node
         log = result.exit.log_path if result.exit else ""
         bad = result.ending in ("failed", "advisory")
-        if not was_live and (bad or log or not self._console.is_terminal):
+        says_more = self._verbose and result.from_run
+        if not was_live and (bad or log or says_more or not self._console.is_terminal):
             self._heading(result.node, result)
         if log and (bad or not self._quiet):
             self._clear()
@@ -172,7 +173,8 @@ class TextReporter:
         if self._quiet and not bad:
             return
         if result is None or not bad:
-            self._line(f"{self._count()} {shown(node)}{_remark(result) if result else ''}")
+            remark = _remark(result, verbose=self._verbose) if result else ""
+            self._line(f"{self._count()} {shown(node)}{remark}")
             return
         word = "FAILED" if result.ending == "failed" else "failed (allowed)"
         reason = result.failure.sentence if result.failure else ""
@@ -224,8 +226,10 @@ class TextReporter:
             self._has_status = False
 
 
-def _remark(result: Result) -> str:
+def _remark(result: Result, *, verbose: bool) -> str:
     """What is worth a word about a node that did not fail."""
+    if result.from_run:
+        return f": restored (made by run {shown(result.from_run)})" if verbose else ": restored"
     if result.ending == "stopped":
         return " interrupted"
     flaky = f" (flaky: it took {result.tries} tries)" if result.tries > 1 else ""

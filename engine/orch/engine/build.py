@@ -12,34 +12,30 @@ import time
 from orch.cache.place import new_run_id, place_of
 from orch.cache.snapshot import disarm
 from orch.cache.stamp import Clock
-from orch.cache.store import Batch, Store
-from orch.cache.trash import empty_trash
+from orch.cache.store import Store
 from orch.cache.witness import Digests
 from orch.engine.burial import bury_dead
-from orch.engine.claims import Claims
-from orch.engine.evaluate import Evaluator
-from orch.engine.foreman import Foreman
+from orch.engine.drive import Stand, Task, drive
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
-from orch.engine.observe import Observer
-from orch.engine.prepare import Preparer
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.seal import seal
 from orch.engine.session import session_of
-from orch.engine.site import Orders, Site
+from orch.engine.site import Orders
 from orch.engine.summary import summary_of
 from orch.engine.sweep import forget_vanished, remove_old_scratch, remove_vanished, vanished
 from orch.engine.targets import select
 from orch.graph.errors import UsageError
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
-from orch.run.process import Processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from orch.cache.key import Parts
+    from orch.engine.observe import Observer
     from orch.engine.project import Project
     from orch.engine.reporter import Notes, Reporter, Summary
     from orch.engine.targets import Selection
@@ -127,33 +123,34 @@ class _Run:
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
         reporter = make_reporter(self._id, len(selected))
-        with Processes(self._place.path("tmp")) as processes:
-            observer = Observer(graph, self._digests, memory.made, self._environ, processes)
-            preparer = Preparer(self._place, self._id, observer, self._clock, memory.made)
-            site = Site(
-                graph=graph,
-                store=self._store,
-                memory=memory,
-                claims=Claims(graph, self._store, memory, self._digests, reporter),
-                processes=processes,
-                judge=Judge(graph, observer, memory, lambda node: self._store.parts(node)[1]),
-                preparer=preparer,
-                evaluator=Evaluator(graph, project.orchfile, self._id, observer),
-                reporter=reporter,
-            )
-            foreman = Foreman(site, schedule, self._capacity(project), orders)
-            gc.freeze()
-            gc.enable()
-            foreman.run()
-        preparer.close()
-        self._digests.settle()
-        self._store.commit(Batch(stamps=self._digests.take_changed()))
+        stand = Stand(
+            store=self._store,
+            run_id=self._id,
+            environ=self._environ,
+            orchfile=project.orchfile,
+            settings=project.cache_settings,
+            clock=self._clock,
+            digests=self._digests,
+        )
+        task = Task(
+            graph=graph,
+            memory=memory,
+            schedule=schedule,
+            capacity=self._capacity(project),
+            orders=orders,
+            reporter=reporter,
+            make_judge=lambda observer: Judge(
+                graph, observer, memory, lambda node: self._store.parts(node)[1]
+            ),
+        )
+        foreman, observer, _ = drive(stand, task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
             self._seal(project, selected, (observer, memory, self._clock))
-        if foreman.ran:
-            empty_trash(self._place, time.time())
         missed = _missed(project, selection, schedule)
         return summary_of(self._id, schedule, foreman, missed, time.monotonic() - began_s)
+
+    def _good_parts(self, node: str) -> Parts:
+        return self._store.parts(node)[1]
 
     def _capacity(self, project: Project) -> Capacity:
         jobs = self._request.jobs or (project.profile.jobs if project.profile else None)

@@ -13,6 +13,7 @@ from orch.cache.key import key_of
 from orch.cache.record import Finished, Record, packed
 from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
+from orch.engine.lookup import declared_parts
 from orch.engine.outputs import find_outputs, owner_of
 from orch.rules.fill import text
 from orch.run.environment import undeclared
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orch.engine.attempt import Started
+    from orch.engine.keep import Harvest, Keeper
     from orch.engine.observe import Observer
     from orch.graph.build_graph import BuildGraph
     from orch.graph.task import Node
@@ -31,12 +33,15 @@ if TYPE_CHECKING:
 class Evaluator:
     """Evaluates the attempts of one build."""
 
-    def __init__(self, graph: BuildGraph, orchfile: str, run_id: str, observer: Observer) -> None:
+    def __init__(
+        self, graph: BuildGraph, orchfile: str, run_id: str, observer: Observer, keeper: Keeper
+    ) -> None:
         self._graph = graph
         self._orchfile = orchfile
         self._run_id = run_id
         self._observer = observer
         self._digests = observer.digests
+        self._keeper = keeper
 
     def evaluate(self, started: Started, ended: Exit) -> tuple[Finished, Failure | None]:
         """What the attempt is recorded as, and why it does not count (None = it does)."""
@@ -52,10 +57,11 @@ class Evaluator:
         failure = failure or self._changed_inputs(started, found.paths)
         discovered, reason = self._discover(started, found.paths)
         failure = failure or reason
-        outputs, reason = self._digest_outputs(node, found.paths)
+        harvest = None if failure else self._keeper.begin(started)
+        outputs, reason = self._digest_outputs(node, found.paths, harvest)
         failure = failure or reason
         inputs = started.assessment.inputs
-        fixed = [part for part in started.assessment.parts if not part[0].startswith("discovered:")]
+        fixed = declared_parts(started.assessment.parts)
         new = [path for path in discovered if path not in inputs]
         parts = (*fixed, *((f"discovered:{path}", self._digests.of(path, as_input=True)) for path in new))
         judged = started.assessment
@@ -73,10 +79,13 @@ class Evaluator:
             orchfile=self._orchfile,
             tries=started.number,
         )
-        return Finished(record, parts, outputs), failure
+        finished = Finished(record, parts, outputs)
+        if harvest and not failure:
+            self._keeper.keep(harvest, finished, ended)
+        return finished, failure
 
     def _digest_outputs(
-        self, node: Node, paths: Sequence[str]
+        self, node: Node, paths: Sequence[str], harvest: Harvest | None
     ) -> tuple[tuple[tuple[str, str], ...], Failure | None]:
         """What the attempt left, (path, digest), and what of it cannot be an output."""
         files = {pattern.path for pattern in node.outputs or () if pattern.kind == "file"}
@@ -85,7 +94,7 @@ class Evaluator:
         for path in paths:
             self._digests.refresh(path)
             try:
-                outputs[path] = self._digests.of(path)
+                outputs[path] = harvest.digest(path) if harvest else self._digests.of(path)
             except OSError as error:
                 failure = failure or Failure(f"its output {path} cannot be read: {error.strerror}")
                 continue
@@ -143,22 +152,10 @@ class Evaluator:
         for path in discovered:
             if os.path.exists(path) and not os.access(path, os.R_OK):
                 return (), Failure(f"it read {path}, which cannot be read by this user")
-            failure = self._undeclared_edge(node, path) or self._changed_discovery(started, path)
+            failure = undeclared_edge(self._graph, node, path) or self._changed_discovery(started, path)
             if failure:
                 return discovered, failure
         return discovered, None
-
-    def _undeclared_edge(self, node: Node, path: str) -> Failure | None:
-        owner = owner_of(self._graph, path)
-        if not owner or owner == node.id or owner in self._graph.before[node.id]:
-            return None
-        if owner in self._graph.closure(self._graph.before[node.id]):
-            return None
-        task = self._graph.nodes[owner].task
-        return Failure(
-            f"it read {path}, which {owner} makes, but nothing says that {owner} comes first",
-            f'add needs = ["{task}"] to {node.task}',
-        )
 
     def _changed_discovery(self, started: Started, path: str) -> Failure | None:
         """A discovered input counts as unchanged if its stamp from before still holds, or it is older."""
@@ -172,6 +169,20 @@ class Evaluator:
         before = known.digest if known else None
         self._digests.refresh(path)
         return None if before is not None and self._digests.of(path) == before else _changed(path, started)
+
+
+def undeclared_edge(graph: BuildGraph, node: Node, path: str) -> Failure | None:
+    """Why a node may not discover `path`: another one makes it that need not come first (F7)."""
+    owner = owner_of(graph, path)
+    if not owner or owner == node.id or owner in graph.before[node.id]:
+        return None
+    if owner in graph.closure(graph.before[node.id]):
+        return None
+    task = graph.nodes[owner].task
+    return Failure(
+        f"it read {path}, which {owner} makes, but nothing says that {owner} comes first",
+        f'add needs = ["{task}"] to {node.task}',
+    )
 
 
 def _can_change(path: str) -> bool:

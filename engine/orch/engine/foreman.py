@@ -18,6 +18,7 @@ from orch.engine.reporter import Result
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Sequence
 
     from orch.engine.attempt import Started
     from orch.engine.judge import Assessment
@@ -55,6 +56,7 @@ class Foreman:
         self.fresh = 0  # nodes that needed nothing
         self.ran = 0  # nodes whose command was started, and of these the ones that ended well
         self.ran_well = 0
+        self.restored = 0  # nodes that were given an earlier result instead
 
     def run(self) -> None:
         """Work until every node has ended. Raises StateError; the processes are ended by who made them."""
@@ -119,7 +121,7 @@ class Foreman:
         for name in self._site.claims.to_ask_again():
             self._schedule.runnable(name)
         while self._start_some():
-            pass
+            self._heed(self._site.processes.wait(0.0))  # much may be restored one after the other
 
     def _start_some(self) -> bool:
         """Claim and start what fits; True if some of it did not start after all, so that others fit."""
@@ -133,7 +135,7 @@ class Foreman:
                 self._site.claims.withdrawn(name)
             if name not in granted or self._is_stopping:
                 self._capacity.give_back(self._site.graph.nodes[name].limits)
-            elif is_as_loaded or self._is_still_stale(name):
+            elif (is_as_loaded or self._is_still_stale(name)) and not self._restored(name):
                 self._start(self._site.graph.nodes[name], 1)
         return any(name not in self._started for name in wanted)
 
@@ -158,6 +160,29 @@ class Foreman:
             self._fresh(name)
         return False
 
+    def _restored(self, name: str) -> bool:
+        """Give the node an earlier result, if there is one."""
+        site, node = self._site, self._site.graph.nodes[name]
+        found = site.restorer.restore(node, self._assessed[name])
+        site.keeper.tell()
+        if found.refused:
+            site.reporter.note(found.refused)
+        self._tell_moved(found.moved)
+        if found.attempt is None:
+            return False
+        site.claims.finished(found.attempt)
+        self.restored += 1
+        self._capacity.give_back(node.limits)
+        record = found.attempt.record
+        self._end(Result(name, "ok", found.exit, tries=record.tries, from_run=record.from_run))
+        return True
+
+    def _tell_moved(self, sentences: Sequence[str]) -> None:
+        """About outputs; there may be very many."""
+        for sentence in sentences[: max(0, _MOST_NOTES - self._moved)]:
+            self._site.reporter.note(sentence)
+        self._moved += len(sentences)
+
     def _start(self, node: Node, number: int) -> None:
         assessment = self._assessed[node.id]
         args = self._orders.args if node.id == self._orders.args_for else ()
@@ -169,9 +194,7 @@ class Foreman:
             self._capacity.give_back(node.limits)
             self._end(Result(node.id, self._failed(node.id), failure=Failure(sentence)))
             return
-        for sentence in moved[: max(0, _MOST_NOTES - self._moved)]:
-            self._site.reporter.note(sentence)
-        self._moved += len(moved)
+        self._tell_moved(moved)
         self._started[node.id] = started
         self._site.reporter.started(node.id, assessment.reasons, job)
         self._site.processes.start(job)
@@ -190,11 +213,12 @@ class Foreman:
         live = site.reporter.live_node(list(site.processes.running))
         limits_s = [_LIVE_S] if live else []
         limits_s += [ASK_AGAIN_S] if site.claims.held else []
-        commit_s = site.claims.due_s
-        due_s = [*self._untold.values(), *self._again.values(), *([] if commit_s is None else [commit_s])]
+        due_s = [*self._untold.values(), *self._again.values(), *site.keeper.due_s]
+        due_s += [] if site.claims.due_s is None else [site.claims.due_s]
         limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
         events = site.processes.wait(min(limits_s, default=None))
         self._heed(events)
+        site.keeper.flush_if_due()
         if live in site.processes.running:
             site.reporter.live(live, site.processes.read_new(live))
         self._tell_of_leaders()
@@ -260,6 +284,8 @@ class Foreman:
             self._site.memory.made[node.id] = dict(attempt.outputs)
             return
         if node.id != self._orders.args_for:
+            if failure:
+                self._site.keeper.hide(started)
             self._site.claims.finished(attempt)
         elif node.outputs:
             self._site.claims.interrupted(node.id)  # what it made with other arguments does not count

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+from orch.cache.digest import FOLDER
 from orch.graph.value import NamedTuple
 from orch.rules.match import covers, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orch.graph.build_graph import BuildGraph
     from orch.graph.task import Node, Pattern
     from orch.rules.listing import Listing
@@ -46,6 +49,24 @@ def has_open_outputs(node: Node) -> bool:
     return any(pattern.kind != "file" or pattern.optional for pattern in node.outputs or ())
 
 
+def refusal(node: Node, members: Mapping[str, str]) -> str:
+    """Why these artefacts, path -> digest, cannot be what the node makes; "" if they can."""
+    made = [pattern for pattern in node.outputs or () if not pattern.negated]
+    negated = [pattern for pattern in node.outputs or () if pattern.negated]
+    for path, digest in members.items():
+        is_folder = digest == FOLDER
+        if not any(_may_be(pattern, path, is_folder) for pattern in made):
+            return f"{path} is none of its outputs"
+        if any(covers(pattern, path) for pattern in negated):
+            return f"{path} is excluded from its outputs"
+    for pattern in made:
+        found = [path for path in members if path == pattern.path or covers(pattern, path)]
+        is_whole = pattern.path in found if pattern.kind == "tree" else bool(found)
+        if not is_whole and (found or not pattern.optional):
+            return f"{pattern.written} is missing"
+    return ""
+
+
 def owner_of(graph: BuildGraph, path: str) -> str:
     """The node that declares `path` as an output: by name, below a `dir/` or by a pattern, else ""."""
     owner = graph.owners.get(path) or graph.trees.get(path) or graph.tree_over(path)
@@ -60,6 +81,12 @@ def has_moved(graph: BuildGraph, node: str, path: str) -> bool:
     if any(covers(one, path) for one in declared or () if not one.negated):
         return False
     return owner_of(graph, path) not in ("", node)
+
+
+def _may_be(pattern: Pattern, path: str, is_folder: bool) -> bool:
+    if pattern.kind == "tree" and path == pattern.path:
+        return is_folder
+    return covers(pattern, path) and (pattern.kind == "tree" or not is_folder)
 
 
 def _behind(pattern: Pattern, listing: Listing | None) -> list[str]:

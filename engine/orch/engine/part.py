@@ -19,11 +19,13 @@ from orch.graph.task import Command, Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from orch.cache.compiled import Nodes, Paths
+    from orch.cache.key import Parts
     from orch.cache.record import Finished
     from orch.cache.store import Store
+    from orch.engine.observe import Observer
 
 
 class Part:
@@ -82,11 +84,20 @@ class PartMemory(Memory):
 class PartJudge(Judge):
     """Judges the unsettled nodes; all others are fresh, as the snapshot proved."""
 
-    part: Part
+    def __init__(
+        self,
+        graph: BuildGraph,
+        observer: Observer,
+        memory: Memory,
+        recorded_parts: Callable[[str], Parts],
+        part: Part,
+    ) -> None:
+        super().__init__(graph, observer, memory, recorded_parts)
+        self._part = part
 
     def assess(self, node: Node) -> Assessment:
         """Judge a node before which everything has ended; raises FactError and OSError."""
-        return super().assess(node) if node.id in self.part.unsettled else _FRESH
+        return super().assess(node) if node.id in self._part.unsettled else _FRESH
 
 
 _FRESH = Assessment("", (), {}, (), ())

@@ -13,24 +13,20 @@ from orch.cache.compiled import NOBODY
 from orch.cache.place import new_run_id, place_of
 from orch.cache.snapshot import append
 from orch.cache.stamp import Clock
-from orch.cache.store import Batch, Store
+from orch.cache.store import Store
 from orch.cache.witness import Digests
 from orch.engine.burial import bury_dead
-from orch.engine.claims import Claims
-from orch.engine.evaluate import Evaluator
-from orch.engine.foreman import Foreman
-from orch.engine.observe import Observer
+from orch.engine.drive import Stand, Task, drive
 from orch.engine.part import Part, PartJudge, PartMemory
-from orch.engine.prepare import Preparer
 from orch.engine.rearm import Rearming, Unfit
 from orch.engine.session import session_of
-from orch.engine.site import Orders, Site
+from orch.engine.site import Orders
 from orch.engine.summary import summary_of
 from orch.graph.errors import StateError
 from orch.graph.lazy import Lazy
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
-from orch.run.process import Processes
+from orch.reuse.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +36,8 @@ if TYPE_CHECKING:
     from orch.cache.proof import Snapshot
     from orch.cache.snapshot import News
     from orch.cache.touched import Look
+    from orch.engine.claims import Claims
+    from orch.engine.observe import Observer
     from orch.engine.reporter import Notes, Reporter, Summary
 
     MakeReporter = Callable[[str, int, int], Reporter]  # run id, number of nodes, how many are fresh already
@@ -124,32 +122,34 @@ class _Run:
         already = total - len(self._part.numbers)
         schedule = Schedule(graph, graph.order, {})
         reporter = make_reporter(self._id, total, already)
-        with Processes(self._place.path("tmp")) as processes:
-            observer = Observer(graph, self._digests, memory.made, self._environ, processes)
-            preparer = Preparer(self._place, self._id, observer, self._clock, memory.made)
-            judge = PartJudge(graph, observer, memory, lambda node: store.parts(node)[1])
-            judge.part = self._part
-            claims = self._claims = Claims(graph, store, memory, self._digests, reporter, self._start.name)
-            site = Site(
-                graph=graph,
-                store=store,
-                memory=memory,
-                claims=claims,
-                processes=processes,
-                judge=judge,
-                preparer=preparer,
-                evaluator=Evaluator(graph, str(self._nodes.facts["orchfile"]), self._id, observer),
-                reporter=reporter,
-            )
-            capacity = Capacity(self._wish.jobs, self._nodes.facts["pools"])
-            foreman = Foreman(site, schedule, capacity, Orders((), self._wish.keep_going))
-            foreman.run()
-        preparer.close()
-        self._digests.settle()
-        store.commit(Batch(stamps=self._digests.take_changed()))
+        stand = Stand(
+            store=store,
+            run_id=self._id,
+            environ=self._environ,
+            orchfile=self._nodes.facts["orchfile"],
+            settings=Settings._make(self._nodes.facts["cache"]),
+            clock=self._clock,
+            digests=self._digests,
+        )
+        task = Task(
+            graph=graph,
+            memory=memory,
+            schedule=schedule,
+            capacity=Capacity(self._wish.jobs, self._nodes.facts["pools"]),
+            orders=Orders((), self._wish.keep_going),
+            reporter=reporter,
+            make_judge=lambda observer: PartJudge(
+                graph, observer, memory, lambda node: store.parts(node)[1], self._part
+            ),
+            snapshot=self._start.name,
+        )
+        foreman, observer, claims = drive(stand, task, self._begun)
         self._rearm(observer, claims.is_disarmed, schedule)
         foreman.fresh += already
         return summary_of(self._id, schedule, foreman, self._missed(schedule), time.monotonic() - began_s)
+
+    def _begun(self, claims: Claims) -> None:
+        self._claims = claims
 
     def _missed(self, schedule: Schedule) -> tuple[tuple[str, str], ...]:
         """The milestones asked for that are not reached, each with the first node that stands in the way."""

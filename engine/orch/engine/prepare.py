@@ -20,7 +20,7 @@ from orch.run.environment import secret_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from orch.cache.place import Place
     from orch.cache.stamp import Clock
@@ -65,8 +65,8 @@ class Preparer:
         self._count += 1
         depfile = f"{self._scratch}-{self._count}.d"
         job = self._job(node, depfile, number, args)  # before anything is removed: it may be refused
-        self._refuse_foreign_ground(node)
-        moved = self._clear(node) if not node.incremental else []
+        self.refuse_foreign_ground(node)
+        moved = self.clear(node) if not node.incremental else []
         for pattern in node.outputs or ():
             folder = dirname(pattern.path) or "."
             if pattern.kind == "glob":
@@ -90,12 +90,20 @@ class Preparer:
         for path in filter(None, (node.depfile, started.depfile)):
             remove_quietly(path)
 
+    def scratch(self) -> str:
+        """A path in `tmp/` at which nothing is."""
+        return self._place.path("tmp", os.urandom(8).hex())
+
+    def now_ns(self) -> int:
+        """The file system's clock."""
+        return self._clock.now_ns()
+
     def close(self) -> None:
         """Remove the argument files."""
         for path in self._argument_files:
             remove_quietly(path)
 
-    def _refuse_foreign_ground(self, node: Node) -> None:
+    def refuse_foreign_ground(self, node: Node) -> None:
         """Raise Refused if an output holds the Python that runs us, or is behind a link out of the root."""
         declared = [one.path for one in _literal_outputs(node)]
         paths = (*declared, *self._made.get(node.id, ()), node.depfile)
@@ -117,8 +125,8 @@ class Preparer:
             at = dirname(at)
         return os.path.realpath(path) if at else f"{self._place.root}/{path}".rstrip("/")
 
-    def _clear(self, node: Node) -> list[str]:
-        """Remove what orch recorded, move aside what it did not; sentences about the latter."""
+    def clear(self, node: Node, kept: Container[str] = ()) -> list[str]:
+        """Remove what orch recorded, move aside what it did not, but not `kept`; sentences on the latter."""
         made = self._made.get(node.id, {})
         literal = {one.path: one.kind for one in _literal_outputs(node) if os.path.lexists(one.path)}
         if not made and not literal and not has_open_outputs(node):
@@ -126,6 +134,8 @@ class Preparer:
         found = find_outputs(node).paths
         moved: dict[str, str] = {}
         for path in sorted({*made, *found, *literal}, key=os.fsencode, reverse=True):
+            if path in kept:
+                continue
             is_folder = os.path.isdir(path) and not os.path.islink(path) and literal.get(path) != "file"
             recorded = made.get(path, FOLDER if is_folder else "")
             if not remove_output(self._place.root, path, recorded, self._digests):
@@ -161,7 +171,7 @@ class Preparer:
             argv=tuple(argv),
             cwd=node.cwd,
             env=env,
-            log_path=self._log_path(node, number),
+            log_path=self.log_path(node, number),
             timeout_s=node.limits.timeout_s,
             grace_s=node.limits.grace_s,
             secrets=secrets.values,
@@ -175,7 +185,8 @@ class Preparer:
         self._argument_files.append(path)
         return path
 
-    def _log_path(self, node: Node, number: int) -> str:
+    def log_path(self, node: Node, number: int) -> str:
+        """Where the log of a try goes."""
         name = _UNSAFE.sub("~", node.id)
         if name != node.id or len(name.encode()) > 180:
             name = f"{name.encode()[:180].decode(errors='ignore')}-{combine([node.id])[:8]}"

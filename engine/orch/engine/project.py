@@ -10,6 +10,7 @@ import os
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 from orch.orchfile.load import find_root, load
+from orch.reuse.settings import Settings
 from orch.rules.connect import connect
 from orch.rules.expand import expand
 from orch.rules.listing import Listing
@@ -19,6 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.graph.build_graph import BuildGraph
     from orch.orchfile.declaration import Declarations, Profile
+
+
+_CACHE_KEYS = {"dir": "folder", "max_entry": "max_entry", "max_size": "max_size", "max_age": "max_age_s"}
 
 
 class Project(NamedTuple):
@@ -37,6 +41,14 @@ class Project(NamedTuple):
     def orchfile(self) -> str:
         """The root Orchfile, relative to the root."""
         return self.declarations.sources[0].path
+
+    @property
+    def cache_settings(self) -> Settings:
+        """What `[cache]` of the root Orchfile says."""
+        table = self.declarations.cache
+        said = {name: table[key] for key, name in _CACHE_KEYS.items() if key in table}
+        named = {**Settings()._asdict(), **said}
+        return Settings._make(named[field] for field in Settings._fields)
 
     @property
     def scope(self) -> str:

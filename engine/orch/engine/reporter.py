@@ -45,10 +45,11 @@ class Result(NamedTuple):
     failure: Failure | None = None
     tries: int = 1
     unmet: tuple[str, ...] = ()  # nodes that therefore never start
+    from_run: str = ""  # it did not run: what that run made was restored
 
 
 class Summary(NamedTuple):
-    """A build at its end; `counts` by ending, "fresh" and "ran" for those that went well."""
+    """A build at its end; `counts` by ending, "fresh", "restored" and "ran" for those that went well."""
 
     run: str
     exit_code: int

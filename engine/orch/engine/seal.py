@@ -143,6 +143,7 @@ class _Seal:
         others = {path: owner for path, owner in graph.owners.items() if owner not in number}
         facts = {
             "orchfile": self._project.orchfile,
+            "cache": tuple(self._project.cache_settings),
             "pools": self._project.declarations.pools,
             "trees": graph.trees,
             "globs": graph.globs,

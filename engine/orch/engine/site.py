@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from orch.engine.claims import Claims
     from orch.engine.evaluate import Evaluator
     from orch.engine.judge import Judge
+    from orch.engine.keep import Keeper
     from orch.engine.memory import Memory
     from orch.engine.prepare import Preparer
     from orch.engine.reporter import Reporter
+    from orch.engine.restore import Restorer
     from orch.graph.build_graph import BuildGraph
     from orch.run.process import Processes
 
@@ -39,4 +41,6 @@ class Site(NamedTuple):
     judge: Judge
     preparer: Preparer
     evaluator: Evaluator
+    restorer: Restorer
+    keeper: Keeper
     reporter: Reporter

@@ -17,6 +17,7 @@ def summary_of(
     endings = list(schedule.endings.values())
     counts = {
         "ran": foreman.ran_well,
+        "restored": foreman.restored,
         "fresh": foreman.fresh,
         "failed": endings.count("failed"),
         "advisory": endings.count("advisory"),

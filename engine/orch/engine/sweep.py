@@ -69,6 +69,16 @@ def remove_old_scratch(place: Place, now_s: float) -> None:
                     entry.name != "clock"
                     and now_s - entry.stat(follow_symlinks=False).st_mtime > _SCRATCH_AGE_S
                 ):
-                    os.unlink(entry.path)
+                    remove_scratch(entry.path)
             except OSError:
                 continue  # someone else removed it
+
+
+def remove_scratch(path: str) -> None:
+    """Remove a file below `tmp/`, or a folder with the files that a restore staged; raises OSError."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        for name in os.listdir(path):
+            os.unlink(f"{path}/{name}")
+        os.rmdir(path)
+    else:
+        os.unlink(path)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     PatternKind = Literal["file", "tree", "glob", "task"]
+    Use = Literal["", "true", "false", "local"]  # of the cache, as written; "" = not said
 
 
 class Pattern(NamedTuple):
@@ -101,7 +102,8 @@ class Node(NamedTuple):
     limits: Limits = Limits()
     always: bool = False
     incremental: bool = False
-    cache: bool = True
+    cache: Use = ""
+    relocatable: bool | None = None  # None = found out
     allow_empty: bool = False
     allow_failure: bool = False
     takes_args: bool = False  # the command has an `args` slot

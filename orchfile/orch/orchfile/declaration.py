@@ -52,6 +52,7 @@ class Profile(NamedTuple):
     jobs: int | None
     keep_going: bool | None
     env: dict[str, str]
+    cache: bool | str | None = None  # as written: true, false or "local"
 
 
 class Declarations(NamedTuple):
@@ -65,3 +66,4 @@ class Declarations(NamedTuple):
     env_files: tuple[str, ...]  # relative to the root
     pools: dict[str, int]
     profiles: dict[str, Profile]
+    cache: dict[str, object]  # the table as checked: sizes in bytes, `max_age` in seconds

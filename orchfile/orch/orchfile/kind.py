@@ -10,7 +10,7 @@ import itertools
 import re
 
 from orch.graph.value import NamedTuple
-from orch.orchfile import duration
+from orch.orchfile import duration, size
 from orch.orchfile.problems import visible
 
 TYPE_CHECKING = False
@@ -144,17 +144,33 @@ class Duration(NamedTuple):
         return {"type": "string", "pattern": f"^{duration.PATTERN}$"}
 
 
+class Size(NamedTuple):
+    """A size, given as text or as a number of bytes, turned into bytes (int)."""
+
+    def check(self, value: Toml, at: At) -> object:
+        what = 'a size such as "10GiB", "500MB" or a number of bytes'
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value if 0 <= value < 2**60 else at.refuse(f"{at.label()} must be {what}")
+        if not isinstance(value, str):
+            return at.expected(what, value)
+        try:
+            return size.in_bytes(value)
+        except ValueError:
+            return at.refuse(f"{at.label()} must be {what}, found `{visible(value)}`")
+
+    def schema(self) -> Schema:
+        text: Schema = {"type": "string", "pattern": f"^({size.PATTERN})$"}
+        return {"oneOf": [text, {"type": "integer", "minimum": 0, "maximum": 2**60 - 1}]}
+
+
 class Choice(NamedTuple):
-    """One of a few values; those in `later` are refused as not supported yet."""
+    """One of a few values."""
 
     values: tuple[str | bool, ...]
-    later: tuple[str | bool, ...] = ()
 
     def check(self, value: Toml, at: At) -> object:
         # By type too: 0 == False.
         given = (type(value), value)
-        if any(given == (type(each), each) for each in self.later):
-            return at.refuse(f"{at.label()} = {_toml(value)} is not supported in this version yet")
         if any(given == (type(each), each) for each in self.values):
             return value
         what = " or ".join(_toml(each) for each in self.values)

@@ -137,16 +137,18 @@ def _declarations(
             name: _profile(name, _entries(entry))
             for name, entry in _entries(root.table.get("profiles")).items()
         },
+        cache=_entries(root.table.get("cache")),
     )
 
 
 def _profile(name: str, table: dict[str, object]) -> Profile:
-    jobs, keep_going = table.get("jobs"), table.get("keep_going")
+    jobs, keep_going, cache = table.get("jobs"), table.get("keep_going"), table.get("cache")
     return Profile(
         name,
         jobs if isinstance(jobs, int) else None,
         keep_going if isinstance(keep_going, bool) else None,
         _env(table),
+        cache if isinstance(cache, bool | str) else None,
     )
 
 

@@ -5,7 +5,7 @@ Knows nothing of files on disk, nor of other Orchfiles.
 
 from __future__ import annotations
 
-from orch.orchfile.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Text, Whole
+from orch.orchfile.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Size, Text, Whole
 from orch.orchfile.table import Key, Names, Refused, Table
 
 TYPE_CHECKING = False
@@ -21,6 +21,7 @@ _TEXTS = ListOf(_TEXT)
 _ARGV = ListOf(_TEXT, least=1)
 _SCRIPT = Text("a string or a list of strings", lines=True)
 _PATHS = OneOrMany(Text("a string or a list of strings"), _TEXTS, as_list=True)
+_USE = Choice((True, False, "local"))
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _VARIABLES = ListOf(Text("the name of an environment variable", pattern=_VARIABLE))
 _WILD_VARIABLES = ListOf(
@@ -116,11 +117,19 @@ _TASK = {
     "retry_delay": Key(Duration(), "How long to wait before trying again."),
     "allow_failure": Key(Flag(), "Its failure does not fail the run.", ("ignore_error", "ignore_errors")),
     "always": Key(Flag(), "Runs in every build that selects it.", ("phony", "force")),
-    "cache": Key(Choice((False,), later=(True, "local")), "false: results are neither stored nor restored."),
+    "cache": Key(
+        _USE,
+        'false: results are neither kept nor restored; "local": kept on this machine only; true: kept even'
+        " if the task has secrets and others share the cache.",
+    ),
     "incremental": Key(Flag(), "Outputs are kept for the command to update."),
     "permissions": Key(_LATER, "What the command may read, edit and run."),
     "mode": Key(_LATER, "Where the command runs: here, in a sandbox, elsewhere."),
-    "relocatable": Key(_LATER, "Whether outputs hold no absolute path."),
+    "relocatable": Key(
+        Flag(),
+        "true: results hold in every working tree; false: in this one alone. By default the latter if an"
+        " output or the log holds the absolute path of the root.",
+    ),
     "allow_empty": Key(Flag(), "Globs of `inputs` may match nothing."),
 }
 _OWN = Refused("is each task's own and cannot stand in [defaults]")
@@ -147,8 +156,14 @@ _PROFILE = {
     "env": Key(_ENV, "Environment variables of all tasks."),
     "mode": Key(_LATER, "Where commands run."),
     "modifies": Key(_LATER, "What becomes of tasks that change files in place."),
-    "cache": Key(_LATER, "Whether results are stored and restored."),
+    "cache": Key(_USE, "false: no result is kept or restored; it goes before what tasks say."),
     "permissions": Key(_LATER, "What tasks may do."),
+}
+_CACHE = {
+    "dir": Key(_TEXT, "The folder; by default `orch/` in git's own, which all worktrees share."),
+    "max_entry": Key(Size(), "A result that is larger is not kept."),
+    "max_size": Key(Size(), "When there is more, what was unused for longest goes."),
+    "max_age": Key(Duration(), "A result that was unused for so long goes."),
 }
 
 ORCHFILE = Table(
@@ -184,12 +199,12 @@ ORCHFILE = Table(
         ),
         "gates": Key(_LATER, "Conditions of milestones."),
         "hooks": Key(_LATER, "What git hooks build."),
-        "cache": Key(_LATER, "Where results are stored, and how many."),
+        "cache": Key(Table(_CACHE), "Where results are kept, and how many; root only."),
         "runs": Key(_LATER, "Which records of runs are kept."),
     },
     required={"version": f"start the file with `version = {VERSION}`"},
 )
-ROOT_ONLY = ("default", "env", "env_file", "pools", "profiles")
+ROOT_ONLY = ("default", "env", "env_file", "pools", "profiles", "cache")
 
 
 def json_schema() -> Schema:

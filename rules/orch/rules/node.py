@@ -15,7 +15,7 @@ from orch.rules.template import bind, bind_item
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from orch.graph.task import Slot
+    from orch.graph.task import Slot, Use
     from orch.orchfile.declaration import Declarations, Profile, Source, TaskDecl
     from orch.orchfile.problems import Problems
     from orch.rules.instance import Instance
@@ -31,6 +31,7 @@ _TIMES = ("timeout", "grace", "retry_delay")  # in seconds, and the fields say s
 _LIMITS = {key: f"{key}_s" for key in _TIMES} | {
     field: field for field in Limits._fields if not field.endswith("_s")
 }
+_USES: dict[object, Use] = {True: "true", False: "false", "local": "local"}
 
 
 class NodeMaker:
@@ -118,13 +119,20 @@ class NodeMaker:
             limits=_limits(table),
             always=bool(table.get("always")) or ("inputs" not in table and "outputs" not in table),
             incremental=bool(table.get("incremental")),
-            cache=table.get("cache") is not False,
+            cache=self._use(table),
+            relocatable=None if table.get("relocatable") is None else bool(table["relocatable"]),
             allow_empty=bool(table.get("allow_empty")),
             allow_failure=bool(table.get("allow_failure")),
             takes_args=any(
                 not isinstance(part, str) and part.name == "args" for word in command.words for part in word
             ),
         )
+
+    def _use(self, table: dict[str, object]) -> Use:
+        """Whether results are reused: the profile decides, but only a task says that it has no secrets."""
+        own: Use = _USES.get(table.get("cache"), "")
+        chosen: Use = _USES.get(self._profile.cache if self._profile else None, "")
+        return own if not chosen or own == chosen else "" if chosen == "true" else chosen
 
     def _values(self, decl: TaskDecl, one: Instance) -> dict[str, Value]:
         values = dict(self._vars[decl.source.path])

@@ -29,6 +29,7 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
                     "node": name,
                     "run": record.run if record else None,
                     "log": (record.log or None) if record else None,
+                    "restored_from": (record.from_run or None) if record else None,
                 }
             )
             continue
@@ -39,6 +40,8 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         elif not record.log:
             console.err(f"orch: {shown(name)} printed nothing in run {record.run}")
         else:
+            if record.from_run:
+                console.err(f"orch: {shown(name)} was restored; this is from run {shown(record.from_run)}")
             _copy(record.log, console)
     if options.json:
         import json

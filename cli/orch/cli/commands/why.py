@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orch.cache.key import Parts
+    from orch.cache.record import Record
     from orch.cache.verdict import Reason, Verdict
     from orch.cli.args import Options
     from orch.cli.console import Console
@@ -62,7 +63,7 @@ class _Answer:
         if self._record and self._record.good_run and self._changes:
             console.out(f"  (compared with the last good run, {self._record.good_run})")
         if verdict.state == "fresh" and self._record:
-            console.out(f"  built by run {self._record.run}; compared since then:")
+            console.out(f"  {self._origin(self._record)}; compared since then:")
             for kind, names in self._compared().items():
                 listed = ", ".join(shown(name) for name in names[:6]) + (
                     f" and {len(names) - 6} more" if len(names) > 6 else ""
@@ -80,8 +81,14 @@ class _Answer:
             "waits_for": self._verdict.waits_for or None,
             "last_run": record.run if record else None,
             "last_good_run": (record.good_run or None) if record else None,
+            "restored_from": (record.from_run or None) if record else None,
             "compared": self._compared(),
         }
+
+    def _origin(self, record: Record) -> str:
+        if record.from_run:
+            return f"restored from the cache by run {record.run}; made by run {shown(record.from_run)}"
+        return f"built by run {record.run}"
 
     def _on(self) -> str:
         return f" on {shown(self._verdict.waits_for)}" if self._verdict.waits_for else ""

@@ -1,0 +1,117 @@
+"""Puts together all that the build loop works with, drives one schedule to its end, and tidies up.
+
+Knows nothing of where the graph comes from, and of how many of its nodes are in the schedule.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+
+from orch.cache.store import Batch
+from orch.cache.trash import empty_trash
+from orch.engine.claims import Claims
+from orch.engine.evaluate import Evaluator
+from orch.engine.foreman import Foreman
+from orch.engine.keep import Keeper
+from orch.engine.observe import Observer
+from orch.engine.prepare import Preparer
+from orch.engine.restore import Restorer
+from orch.engine.site import Site
+from orch.graph.value import NamedTuple
+from orch.reuse.cache import Cache
+from orch.run.process import Processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from orch.cache.stamp import Clock
+    from orch.cache.store import Store
+    from orch.cache.witness import Digests
+    from orch.engine.judge import Judge
+    from orch.engine.memory import Memory
+    from orch.engine.reporter import Reporter
+    from orch.engine.site import Orders
+    from orch.graph.build_graph import BuildGraph
+    from orch.graph.schedule import Capacity, Schedule
+    from orch.reuse.settings import Settings
+
+
+class Stand(NamedTuple):
+    """What a build stands on, whichever nodes it looks at."""
+
+    store: Store
+    run_id: str
+    environ: Mapping[str, str]  # the caller's
+    orchfile: str
+    settings: Settings  # of the cache
+    clock: Clock
+    digests: Digests
+
+
+class Task(NamedTuple):
+    """What is to be done: the nodes of `schedule`, as `orders` say."""
+
+    graph: BuildGraph
+    memory: Memory
+    schedule: Schedule
+    capacity: Capacity
+    orders: Orders
+    reporter: Reporter
+    make_judge: Callable[[Observer], Judge]
+    snapshot: str = ""  # the name of the one that the build started from
+
+
+class Driven(NamedTuple):
+    """What is left when it is done."""
+
+    foreman: Foreman
+    observer: Observer
+    claims: Claims
+
+
+def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _: None) -> Driven:
+    """Drive the schedule; `begun` is told of the claims before anything happens.
+
+    Raises StateError and OSError; then no process is left running either.
+    """
+    store, digests, graph, memory = stand.store, stand.digests, task.graph, task.memory
+    place, reporter = store.place, task.reporter
+    cache = Cache.open(place, stand.settings, stand.environ)
+    keeper = Keeper(cache, place.root, stand.settings.max_entry, digests, reporter)
+    claims = Claims(graph, store, memory, digests, reporter, task.snapshot)
+    begun(claims)
+    with Processes(place.path("tmp")) as processes:
+        observer = Observer(graph, digests, memory.made, stand.environ, processes)
+        preparer = Preparer(place, stand.run_id, observer, stand.clock, memory.made)
+        site = Site(
+            graph=graph,
+            store=store,
+            memory=memory,
+            claims=claims,
+            processes=processes,
+            judge=task.make_judge(observer),
+            preparer=preparer,
+            evaluator=Evaluator(graph, stand.orchfile, stand.run_id, observer, keeper),
+            restorer=Restorer(cache, graph, digests, preparer, stand.orchfile, stand.run_id),
+            keeper=keeper,
+            reporter=reporter,
+        )
+        foreman = Foreman(site, task.schedule, task.capacity, task.orders)
+        gc.freeze()
+        gc.enable()
+        try:
+            foreman.run()
+            keeper.flush()
+            if foreman.ran:
+                cache.collect_if_due(time.time())
+                keeper.tell()
+        finally:
+            cache.close(at_exit=True)
+    preparer.close()
+    digests.settle()
+    store.commit(Batch(stamps=digests.take_changed()))
+    if foreman.ran or foreman.restored:
+        empty_trash(place, time.time())
+    return Driven(foreman, observer, claims)

@@ -1,0 +1,40 @@
+"""Sizes as people write them. Knows nothing of disks."""
+
+from __future__ import annotations
+
+import re
+
+PATTERN = r"[0-9]{1,9}(\.[0-9]{1,9})? ?([kKMGT]i?)?B?"
+
+_POWERS = " kMGT"
+
+
+def in_bytes(text: str) -> int:
+    """The bytes that "10GiB" (1024-based), "500MB" (1000-based), "1.5G" (as GiB) or "4096" means.
+
+    Raises ValueError for any other text.
+
+    >>> in_bytes("10GiB"), in_bytes("500MB"), in_bytes("1.5k"), in_bytes("4096")
+    (10737418240, 500000000, 1536, 4096)
+    """
+    if re.fullmatch(PATTERN, text) is None:
+        raise ValueError(f"{text!r} is not a size")
+    number = text.rstrip("kKMGTiB ")
+    unit = text.removeprefix(number).strip().replace("K", "k")
+    power = _POWERS.index(unit[0]) if unit not in ("", "B") else 0
+    base = 1000 if unit.endswith("B") and not unit.endswith("iB") else 1024
+    return round(float(number) * float(base) ** power)
+
+
+def shown_bytes(count: int) -> str:
+    """Bytes for people.
+
+    >>> shown_bytes(0), shown_bytes(1536), shown_bytes(10 << 30)
+    ('0 B', '1.5 KiB', '10.0 GiB')
+    """
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"

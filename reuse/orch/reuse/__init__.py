@@ -1,0 +1,1 @@
+"""What earlier attempts made: kept, found, given back. Knows nothing of graphs, declarations, processes."""
