@@ -52,6 +52,7 @@ class Profile(NamedTuple):
     jobs: int | None
     keep_going: bool | None
     env: dict[str, str]
+    forbids_changes: bool = False  # `modifies = "fail"`
 
 
 class Declarations(NamedTuple):

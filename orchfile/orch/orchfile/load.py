@@ -147,6 +147,7 @@ def _profile(name: str, table: dict[str, object]) -> Profile:
         jobs if isinstance(jobs, int) else None,
         keep_going if isinstance(keep_going, bool) else None,
         _env(table),
+        table.get("modifies") == "fail",
     )
 
 

@@ -1,4 +1,4 @@
-"""The entries of `inputs`, `outputs` and `foreach` as patterns below the root. Knows nothing of the disk."""
+"""The entries of `inputs`, `outputs`, `modifies` and `foreach` as patterns. Knows nothing of the disk."""
 
 from __future__ import annotations
 
@@ -68,11 +68,13 @@ def covers(pattern: Pattern, path: str) -> bool:
 
     >>> covers(Pattern("tree", "dist"), "dist/a/b"), covers(Pattern("glob", "*.c"), "a.h")
     (True, False)
+    >>> covers(Pattern("tree", "."), "a")
+    True
     """
     if pattern.kind == "glob":
         return matcher(pattern.path)(path)
     if pattern.kind == "tree":
-        return path.startswith(pattern.path + "/")
+        return path.startswith("" if pattern.path == "." else pattern.path + "/")
     return path == pattern.path
 
 
