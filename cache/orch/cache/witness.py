@@ -8,6 +8,7 @@ next transaction. Paths are relative to the root, or absolute when outside it.
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 
@@ -65,9 +66,10 @@ class Digests:
         return digest
 
     def refresh(self, *paths: str) -> None:
-        """Look at these again when next asked, as after a node ran."""
+        """Look at these again when next asked, as after a node ran; at what links lead to, too."""
         for path in paths:
-            self._judged.pop(path, None)
+            if self._judged.pop(path, "").startswith("l:"):
+                self._judged.pop(os.path.realpath(self._full(path)).removeprefix(self._prefix), None)
 
     def witness(self, path: str) -> Witness | None:
         """What `path` was last judged or recorded by; None for folders and what was missing."""

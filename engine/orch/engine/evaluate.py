@@ -13,6 +13,7 @@ from orch.cache.key import key_of
 from orch.cache.record import Finished, Record, packed
 from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
+from orch.engine.inplace import PREFIX, forbid_changes, state_left
 from orch.engine.outputs import find_outputs, owner_of
 from orch.rules.depfile import parse
 from orch.rules.listing import Listing
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 
 
 class Evaluator:
-    """Evaluates the attempts of one build."""
+    """Evaluates the attempts of one build; with `forbids_changes` none may change a file in place."""
 
-    def __init__(self, graph: BuildGraph, orchfile: str, run_id: str, observer: Observer) -> None:
+    def __init__(
+        self, graph: BuildGraph, orchfile: str, run_id: str, observer: Observer, forbids_changes: bool = False
+    ) -> None:
         self._graph = graph
+        self._forbids_changes = forbids_changes
         self._orchfile = orchfile
         self._run_id = run_id
         self._observer = observer
@@ -57,10 +61,15 @@ class Evaluator:
         failure = failure or reason
         outputs, reason = self._digest_outputs(node, found.paths)
         failure = failure or reason
-        inputs = started.assessment.inputs
-        fixed = [part for part in started.assessment.parts if not part[0].startswith("discovered:")]
-        new = [path for path in discovered if path not in inputs]
-        parts = (*fixed, *((f"discovered:{path}", self._digests.of(path, as_input=True)) for path in new))
+        modified, reason = state_left(self._graph.modified.get(node.id, ()), self._digests)
+        failure = failure or reason
+        judged = started.assessment.parts
+        if failure is None and self._forbids_changes:
+            failure = forbid_changes(judged, modified, node.task)
+        fixed = [part for part in judged if not part[0].startswith(("discovered:", PREFIX + ":"))]
+        new = [path for path in discovered if path not in started.assessment.inputs]
+        seen = ((f"discovered:{path}", self._digests.of(path, as_input=True)) for path in new)
+        parts = (*fixed, *modified, *seen)
         record = Record(
             node=node.id,
             status="failed" if failure else "ok",
@@ -139,7 +148,8 @@ class Evaluator:
                     return (), Failure(f"it ended well but did not write its depfile {path}")
             except (OSError, ValueError) as error:
                 return (), Failure(f"its depfile {from_cwd('.', path)} cannot be read: {error}")
-        known = {*outputs, *started.assessment.inputs}
+        modified = (item.path for item in self._graph.modified.get(node.id, ()))
+        known = {*outputs, *started.assessment.inputs, *modified}
         found = dict.fromkeys(_below_root(node.cwd, text) for text in texts)
         discovered = tuple(path for path in found if path not in known and _can_change(path))
         for path in discovered:
@@ -185,7 +195,7 @@ def _changed(path: str, started: Started) -> Failure:
     stamp = stamp_of(path)
     hint = "build again"
     if stamp and stamp.mtime_ns >= started.started_ns:
-        hint = f"build again; if the task itself writes {path}, it is no input of it (see `modifies`)"
+        hint = f"build again; if the task itself writes {path}, name it in `modifies`"
     return Failure(f"its input {path} changed while it ran, so the result does not count", hint)
 
 

@@ -93,6 +93,8 @@ class _Seal:
                 self._file(path)
             for path in record.discovered if record else ():
                 self._file(path)
+            for item in graph.modified.get(name, ()):
+                self._file(item.path)
             made = self._memory.made.get(name, {})
             for path in made:
                 self._file(path)
