@@ -66,6 +66,13 @@ def test_young_is_what_ended_in_the_last_120_s(
     assert (found.records, found.outputs) == (given.records, given.outputs)
 
 
+def test_young_is_what_was_written_in_the_last_120_s(place: Place) -> None:
+    """No output, as a file that a task modifies."""
+    old, young = (SEEN._replace(ctime_ns=LIFE_NS - age_s * S) for age_s in (121, 119))
+    given = state(started_s=-1000)._replace(stamps={"old": old, "young": young})
+    assert without_young(place, given, "after").stamps == {"old": old, "young": young._replace(racy=True)}
+
+
 def test_without_any_sign_of_life_all_outputs_are_young(place: Place) -> None:
     os.unlink(place.path("tmp", "clock"))
     os.unlink(place.path("boot"))

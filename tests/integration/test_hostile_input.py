@@ -168,7 +168,6 @@ def test_a_mistake_and_its_place(project: Project, text: str, line: int, says: s
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (ONE + 'modifies = ["x"]', "modifies"),
         (ONE + "permissions = {}", "permissions"),
         (ONE + 'mode = "local"', "mode"),
         (ONE + "relocatable = true", "relocatable"),
@@ -181,7 +180,6 @@ def test_a_mistake_and_its_place(project: Project, text: str, line: int, says: s
         ("[milestones.m]\nneeds = []\ngates = []", "gates"),
         ("[milestones.m]\nneeds = []\nmirrors = []", "mirrors"),
         ("[profiles.p]\nmode = 'local'", "mode"),
-        ("[profiles.p]\nmodifies = 'fail'", "modifies"),
         ("[profiles.p]\ncache = false", "cache"),
         ("[profiles.p]\npermissions = {}", "permissions"),
         ("[defaults]\nmode = 'local'", "mode"),

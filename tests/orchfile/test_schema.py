@@ -40,6 +40,7 @@ web = "web/Orchfile.toml"
 timeout = "10m"
 [profiles.ci]
 jobs = 4
+modifies = "fail"
 keep_going = true
 env = {CI = "1"}
 [tasks.cc]
@@ -60,6 +61,10 @@ env_mode = "loose"
 [tasks."a.b-c_1"]
 cmd = ["cp", "{{ inputs }}", "x"]
 matrix = {py = ["3.11", 12, true], os = ["a"], exclude = [{py = 12}], include = [{py = "x", os = "b"}]}
+[tasks.fmt]
+cmd = "fmt"
+inputs = ["fmt.toml"]
+modifies = ["src/**/*.c", "!src/gen/", "?x"]
 [milestones.all]
 desc = "everything"
 needs = ["cc"]
@@ -119,7 +124,8 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
         (task("cache = true"), 4, "`cache` = true is not supported in this version yet", ""),
         (task("cache = 'local'"), 4, "not supported in this version yet", ""),
         (task("cache = 0"), 4, "`cache` must be false, found a whole number", ""),
-        (task("modifies = ['a']"), 4, "`modifies` is not supported in this version yet", ""),
+        (task("modifies = []"), 4, "`modifies` is empty", ""),
+        (task("modifies = 'a'"), 4, "`modifies` must be a list of strings, found a string", "brackets"),
         (task("permissions = {}"), 4, "`permissions` is not supported in this version yet", ""),
         (task("mode = 'local'"), 4, "`mode` is not supported in this version yet", ""),
         (task("relocatable = true"), 4, "`relocatable` is not supported in this version yet", ""),
@@ -142,6 +148,7 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
         ("tasks.t = 1979-05-27", 2, "`tasks.t` must be a table, found a date or time", ""),
         ("[defaults]\ncmd = 'x'", 3, "`defaults.cmd` is each task's own", ""),
         ("[defaults]\nmodifies = []", 3, "`defaults.modifies` is each task's own", ""),
+        ("[profiles.ci]\nmodifies = 'apply'", 3, '`modifies` must be "fail", found `apply`', ""),
         ("[profiles.ci]\nmode = 'x'", 3, "`mode` is not supported in this version yet", ""),
         ("[pools]\nlink = 0", 3, "`pools.link` must be a whole number from 1", ""),
         ("[gates.g]\nkind = 'check'", 2, "`gates` is not supported in this version yet", ""),
@@ -162,8 +169,8 @@ def test_what_is_wrong_is_said_where_it_stands(text: str, line: int, sentence: s
 
 
 def test_a_key_that_may_not_stand_there_is_shown_itself() -> None:
-    shown = [only(task(line)).text for line in ("inputs = ['a']", "modifies = ['a']", "inpts = ['a']")]
-    assert shown == ["inputs", "modifies", "inpts"]
+    shown = [only(task(line)).text for line in ("inputs = ['a']", "mode = 'a'", "inpts = ['a']")]
+    assert shown == ["inputs", "mode", "inpts"]
 
 
 @pytest.mark.parametrize("text", ["", "version = '1'", "version = true", "version = 0"])

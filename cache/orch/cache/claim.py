@@ -40,8 +40,8 @@ class Request(NamedTuple):
     """What a node is about to write and to read of others; a whole tree ends in `/`."""
 
     node: str
-    writes: tuple[str, ...] = ()  # its outputs; without any the node itself is claimed
-    reads: tuple[str, ...] = ()  # its inputs that are outputs of other nodes
+    writes: tuple[str, ...] = ()  # its outputs, and what it modifies; without any the node itself is claimed
+    reads: tuple[str, ...] = ()  # its inputs that other nodes write
 
 
 class Leader(NamedTuple):

@@ -44,7 +44,7 @@ class Reason(NamedTuple):
         if self.kind == "output":
             return f"output {self.name} {_how(self.old, self.new)}"
         what, _, which = self.name.partition(":")
-        what = f"{what} {which}".rstrip()
+        what = f"{'modified file' if what == 'modified' else what} {which}".rstrip()
         return f"{what} {_how(self.old, self.new)}"
 
 

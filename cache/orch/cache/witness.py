@@ -8,6 +8,7 @@ next transaction. Paths are relative to the root, or absolute when outside it.
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 
@@ -85,9 +86,10 @@ class Digests:
         self._remember(path, None if status is None else Witness(digest, *of_stat(status), racy=True))
 
     def refresh(self, *paths: str) -> None:
-        """Look at these again when next asked, as after a node ran."""
+        """Look at these again when next asked, as after a node ran; at what links lead to, too."""
         for path in paths:
-            self._judged.pop(path, None)
+            if self._judged.pop(path, "").startswith("l:"):
+                self._judged.pop(os.path.realpath(self._full(path)).removeprefix(self._prefix), None)
 
     def learn(self, path: str, seen: Witness) -> None:
         """`path` was read just now, whatever was known of it before."""

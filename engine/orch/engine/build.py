@@ -131,6 +131,7 @@ class _Run:
             settings=project.cache_settings,
             clock=self._clock,
             digests=self._digests,
+            forbids_changes=_forbids_changes(project),
         )
         task = Task(
             graph=graph,
@@ -139,9 +140,7 @@ class _Run:
             capacity=self._capacity(project),
             orders=orders,
             reporter=reporter,
-            make_judge=lambda observer: Judge(
-                graph, observer, memory, lambda node: self._store.parts(node)[1]
-            ),
+            make_judge=lambda observer: Judge(graph, observer, memory, self._good_parts),
         )
         foreman, observer, _ = drive(stand, task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
@@ -157,10 +156,17 @@ class _Run:
         return Capacity(jobs or self._request.cpus, project.declarations.pools)
 
     def _seal(self, project: Project, selected: set[str], found: tuple[Observer, Memory, Clock]) -> None:
-        # What another build changed since we looked is not what we found fresh.
-        if self._store.data_version() == self._version:
+        # What another build changed since we looked is not what we found fresh, nor what a modifier of
+        # this one did: others may have been judged by it before.
+        modifiers = (found[1].records.get(name) for name in project.graph.modified if name in selected)
+        has_modified = any(record and record.run == self._id for record in modifiers)
+        if not has_modified and self._store.data_version() == self._version:
             targets = self._request.targets
             self._store.if_alone(lambda: seal(project, self._place, selected, targets, found))
+
+
+def _forbids_changes(project: Project) -> bool:
+    return bool(project.profile and project.profile.forbids_changes)
 
 
 def _orders(project: Project, selection: Selection, request: BuildRequest) -> Orders:

@@ -188,11 +188,13 @@ class Claims:
         self._leaders.pop(node, None)
 
     def _request(self, name: str, assessment: Assessment) -> Request:
-        outputs = self._graph.nodes[name].outputs or ()
-        writes = tuple(one.written for one in outputs if not one.negated)
-        reads = [path for path, owner in assessment.inputs.items() if owner]
-        reads += [path for path in assessment.discovered if path in self._graph.owners]
-        return Request(name, writes, tuple(reads))
+        graph = self._graph
+        writes = [one.written for one in graph.nodes[name].outputs or () if not one.negated]
+        writes += (item.path for item in graph.modified.get(name, ()))
+        modifiers = graph.modifiers
+        reads = [path for path, owner in assessment.inputs.items() if owner or path in modifiers]
+        reads += [path for path in assessment.discovered if path in graph.owners or path in modifiers]
+        return Request(name, tuple(writes), tuple(reads))
 
     def _hold(self, conflict: Conflict) -> None:
         self.held.add(conflict.node)

@@ -48,6 +48,7 @@ class Stand(NamedTuple):
     settings: Settings  # of the cache
     clock: Clock
     digests: Digests
+    forbids_changes: bool = False  # no file may be changed in place
 
 
 class Task(NamedTuple):
@@ -93,7 +94,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
             processes=processes,
             judge=task.make_judge(observer),
             preparer=preparer,
-            evaluator=Evaluator(graph, stand.orchfile, stand.run_id, observer, keeper),
+            evaluator=Evaluator(graph, stand.orchfile, stand.run_id, observer, keeper, stand.forbids_changes),
             restorer=Restorer(cache, graph, digests, preparer, stand.orchfile, stand.run_id),
             keeper=keeper,
             reporter=reporter,

@@ -13,6 +13,7 @@ from orch.cache.key import key_of
 from orch.cache.record import Finished, Record, packed
 from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
+from orch.engine.inplace import PREFIX, forbid_changes, state_left
 from orch.engine.lookup import declared_parts
 from orch.engine.outputs import find_outputs, owner_of
 from orch.rules.fill import text
@@ -31,12 +32,19 @@ if TYPE_CHECKING:
 
 
 class Evaluator:
-    """Evaluates the attempts of one build."""
+    """Evaluates the attempts of one build; with `forbids_changes` none may change a file in place."""
 
     def __init__(
-        self, graph: BuildGraph, orchfile: str, run_id: str, observer: Observer, keeper: Keeper
+        self,
+        graph: BuildGraph,
+        orchfile: str,
+        run_id: str,
+        observer: Observer,
+        keeper: Keeper,
+        forbids_changes: bool = False,
     ) -> None:
         self._graph = graph
+        self._forbids_changes = forbids_changes
         self._orchfile = orchfile
         self._run_id = run_id
         self._observer = observer
@@ -60,11 +68,15 @@ class Evaluator:
         harvest = None if failure else self._keeper.begin(started)
         outputs, reason = self._digest_outputs(node, found.paths, harvest)
         failure = failure or reason
-        inputs = started.assessment.inputs
-        fixed = declared_parts(started.assessment.parts)
-        new = [path for path in discovered if path not in inputs]
-        parts = (*fixed, *((f"discovered:{path}", self._digests.of(path, as_input=True)) for path in new))
+        modified, reason = state_left(self._graph.modified.get(node.id, ()), self._digests)
+        failure = failure or reason
         judged = started.assessment
+        if failure is None and self._forbids_changes:
+            failure = forbid_changes(judged.parts, modified, node.task)
+        fixed = [part for part in declared_parts(judged.parts) if not part[0].startswith(PREFIX + ":")]
+        new = [path for path in discovered if path not in judged.inputs]
+        seen = ((f"discovered:{path}", self._digests.of(path, as_input=True)) for path in new)
+        parts = (*fixed, *modified, *seen)
         record = Record(
             node=node.id,
             status="failed" if failure else "ok",
@@ -146,7 +158,8 @@ class Evaluator:
                     return (), Failure(f"it ended well but did not write its depfile {path}")
             except (OSError, ValueError) as error:
                 return (), Failure(f"its depfile {from_cwd('.', path)} cannot be read: {error}")
-        known = {*outputs, *started.assessment.inputs}
+        modified = (item.path for item in self._graph.modified.get(node.id, ()))
+        known = {*outputs, *started.assessment.inputs, *modified}
         found = dict.fromkeys(_below_root(node.cwd, text) for text in texts)
         discovered = tuple(path for path in found if path not in known and _can_change(path))
         for path in discovered:
@@ -194,7 +207,7 @@ def _changed(path: str, started: Started) -> Failure:
     stamp = stamp_of(path)
     hint = "build again"
     if stamp and stamp.mtime_ns >= started.started_ns:
-        hint = f"build again; if the task itself writes {path}, it is no input of it (see `modifies`)"
+        hint = f"build again; if the task itself writes {path}, name it in `modifies`"
     return Failure(f"its input {path} changed while it ran, so the result does not count", hint)
 
 

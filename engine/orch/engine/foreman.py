@@ -147,7 +147,8 @@ class Foreman:
         assessment = self._assessed[name]
         self._site.memory.reload(name, self._site.store)
         outputs = self._site.memory.made.get(name, ())
-        self._site.judge.digests.refresh(*assessment.inputs, *assessment.discovered, *outputs)
+        modified = (item.path for item in self._site.graph.modified.get(name, ()))
+        self._site.judge.digests.refresh(*assessment.inputs, *assessment.discovered, *outputs, *modified)
         again = self._assess(name)
         if not isinstance(again, Failure) and again.reasons:
             self._assessed[name] = again

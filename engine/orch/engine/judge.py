@@ -94,7 +94,9 @@ class Judge:
             return Verdict(node.id, "pending", waits_for=f"`{node.facts[0]}`")
         inputs = self._observer.inputs(node)
         parts = self._observer.parts(node, inputs, record.discovered)
+        changing = self._changing(node, (*inputs, *record.discovered), found)
         unknown = self._unknown(inputs, record.discovered, unsure)
+        unknown |= {f"{kind}:{path}" for path in changing for kind in ("input", "discovered", "modified")}
         reasons = []
         if unknown or record.key != key_of(parts):
             reasons = changed_parts(self._recorded_parts(node.id), parts, unknown)
@@ -107,7 +109,21 @@ class Judge:
                 self._is_from(path, name) for path in (*inputs, *record.discovered)
             ):
                 return Verdict(node.id, "pending", waits_for=name)
+        for name in changing.values():
+            return Verdict(node.id, "pending", waits_for=name)
         return Verdict(node.id, "fresh")
+
+    def _changing(self, node: Node, read: Iterable[str], found: Mapping[str, Verdict]) -> dict[str, str]:
+        """The files of a node that others may change in place before it runs, and who."""
+        graph = self._graph
+        if not graph.modifiers:
+            return {}
+        return {
+            path: name
+            for path in (*read, *(item.path for item in graph.modified.get(node.id, ())))
+            for name in graph.modifiers.get(path, ())
+            if name != node.id and name in found and found[name].state != "fresh"
+        }
 
     def _unknown(self, inputs: Mapping[str, str], discovered: Iterable[str], unsure: list[str]) -> set[str]:
         """The names of the parts that a node not yet built will decide."""

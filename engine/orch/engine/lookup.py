@@ -38,7 +38,7 @@ def may_restore(node: Node, assessment: Assessment) -> bool:
 
 def is_reusable(node: Node) -> bool:
     """Whether what the node makes is a result that another time may want."""
-    return node.cache != "false" and not (node.always or node.limits.interactive)
+    return node.cache != "false" and not (node.always or node.limits.interactive or node.modifies)
 
 
 def declared_parts(parts: Parts) -> list[tuple[str, str]]:

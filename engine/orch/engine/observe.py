@@ -9,6 +9,7 @@ import os
 
 from orch.cache.digest import MISSING, combine
 from orch.cache.key import named
+from orch.engine.inplace import state_now
 from orch.graph.value import NamedTuple
 from orch.rules.fill import text
 from orch.rules.match import members
@@ -69,7 +70,10 @@ class Observer:
         self._environment_parts: dict[Environment, list[tuple[str, str]]] = {}
 
     def inputs(self, node: Node) -> dict[str, str]:
-        """The input files of a node that its key names, with the ids of their owners ("" = a source)."""
+        """The input files of a node that its key names, with the ids of their owners ("" = a source).
+
+        Not those that it modifies: what is recorded of these is what the node left.
+        """
         found: dict[str, str] = {}
         for item in self._graph.inputs[node.id]:
             if item.kind == "file":
@@ -81,6 +85,8 @@ class Observer:
             needed = {path: need for need in node.needs for path in self._made.get(need, ())}
             for path in sorted(needed, key=os.fsencode):  # no command sees the order of `needs`
                 found.setdefault(path, needed[path])
+        for item in self._graph.modified.get(node.id, ()):
+            found.pop(item.path, None)
         return found
 
     def words(self, node: Node) -> list[str]:
@@ -105,11 +111,14 @@ class Observer:
             ]
         of = self.digests.of
         declared = dict.fromkeys(inputs)
+        modified = self._graph.modified.get(node.id, ())
+        known = {*declared, *(item.path for item in modified)} if modified else declared
         return [
             *fixed,
             *named("input", ((path, of(path, as_input=True)) for path in declared)),
+            *state_now(modified, self.digests),
             *named(
-                "discovered", ((path, of(path, as_input=True)) for path in discovered if path not in declared)
+                "discovered", ((path, of(path, as_input=True)) for path in discovered if path not in known)
             ),
         ]
 

@@ -74,9 +74,11 @@ def owner_of(graph: BuildGraph, path: str) -> str:
 
 
 def has_moved(graph: BuildGraph, node: str, path: str) -> bool:
-    """Whether what `node` once made at `path` is another node's output now, and no longer its to touch."""
+    """Whether what `node` once made at `path` is no longer its to touch: another's output, or a source."""
     if graph.owners.get(path) == node:
         return False
+    if path in graph.modifiers:
+        return True
     declared = graph.nodes[node].outputs if node in graph.nodes else ()
     if any(covers(one, path) for one in declared or () if not one.negated):
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from orch.cache.compiled import NOBODY
+from orch.engine.inplace import PREFIX
 from orch.engine.judge import Assessment, Judge
 from orch.engine.memory import Memory
 from orch.engine.outputs import has_open_outputs
@@ -43,13 +44,13 @@ class Part:
         self.unsettled = {nodes.name(number) for number in first}
         self.graph = _graph(nodes, paths, self.numbers)
 
-    def made(self, node: str, outputs: Mapping[str, str]) -> None:
-        """`node` ended, or was ended by another build, with these outputs, path -> digest."""
+    def left(self, node: str, left: Mapping[str, str]) -> None:
+        """`node` ended, or was ended by another build: what it left where it writes, path -> digest."""
         mine = self._nodes.number(node)
         assert mine is not None
         if has_open_outputs(self.graph.nodes[node]):
             self._unsettle(self._nodes.behind_one(mine))
-        for path, digest in outputs.items():
+        for path, digest in left.items():
             number = self.paths.number(os.fsencode(path))
             if number is None:
                 self._unsettle(self._nodes.behind_one(mine))
@@ -73,12 +74,15 @@ class PartMemory(Memory):
     def learn(self, finished: Finished) -> None:
         """An attempt ended; who reads what it made otherwise than before has to be judged."""
         super().learn(finished)
-        self._part.made(finished.record.node, dict(finished.outputs))
+        modified = [part for part in finished.parts if part[0].startswith(PREFIX + ":")]
+        left = {name.partition(":")[2]: digest for name, digest in modified}
+        self._part.left(finished.record.node, {**left, **dict(finished.outputs)})
 
     def reload(self, node: str, store: Store) -> None:
         """Another build may have ended this node meanwhile."""
         super().reload(node, store)
-        self._part.made(node, self.made.get(node, {}))
+        unknown = {item.path: "" for item in self._graph.modified.get(node, ())}
+        self._part.left(node, {**unknown, **self.made.get(node, {})})
 
 
 class PartJudge(Judge):
@@ -135,4 +139,6 @@ def _graph(nodes: Nodes, paths: Paths, numbers: Iterable[int]) -> BuildGraph:
         trees=nodes.facts["trees"],
         globs=nodes.facts["globs"],
         order=tuple(map(nodes.name, numbers)),
+        modified=Lazy(lambda name: inputs_of(data[name][2])),
+        modifiers=nodes.facts["modifiers"],
     )

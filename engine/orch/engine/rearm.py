@@ -53,9 +53,10 @@ class Rearming:
 
     def ran(self, number: int, name: str, graph: BuildGraph, memory: Memory) -> None:
         """The node `name`, with this number, was made anew. Raises Unfit and OSError."""
-        made = memory.made.get(name, {})
+        if graph.modified.get(name):
+            raise Unfit  # others, which discovered what it changed, may have been judged before
         folders: dict[str, None] = {}
-        for path in made:
+        for path in memory.made.get(name, {}):
             known = self._paths.number(os.fsencode(path))
             if known is None:
                 raise Unfit

@@ -1,7 +1,7 @@
 """After a restart of the machine, what was written shortly before it is looked at again (design F9).
 
-Knows nothing of nodes' meaning. The kernel writes data back within 30 s by default, so an output recorded
-120 s before the last sign of life is on disk; a younger one may have come back empty with its old stamp.
+Knows nothing of nodes' meaning. The kernel writes data back within 30 s by default, so what was written
+120 s before the last sign of life is on disk; what is younger may have come back empty with its old stamp.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _YOUNG_NS = 120_000_000_000
 
 
 def without_young(place: Place, state: State, boot_id: str) -> State:
-    """The state with stamps of young outputs made worthless if another boot recorded them; writes nothing.
+    """The state with stamps of young files made worthless if another boot recorded them; writes nothing.
+
+    Young are the outputs of nodes that ended late, and whatever was written late, as what a node modifies.
 
     Call it before the clock is touched: its file's mtime is the last sign of life.
     """
@@ -33,16 +35,14 @@ def without_young(place: Place, state: State, boot_id: str) -> State:
         for record in state.records.values()
         if record.started_ns + record.duration_s * 1e9 > life_ns - _YOUNG_NS
     }
-    doubtful = {
-        output: state.stamps[output]._replace(racy=True)
-        for output, (node, _) in state.outputs.items()
-        if node in young and output in state.stamps
-    }
+    late = {path for path, seen in state.stamps.items() if seen.ctime_ns > life_ns - _YOUNG_NS}
+    late.update(path for path, (node, _) in state.outputs.items() if node in young and path in state.stamps)
+    doubtful = {path: state.stamps[path]._replace(racy=True) for path in late}
     return state._replace(stamps={**state.stamps, **doubtful})
 
 
 def distrust_young(place: Place, store: Store, state: State, boot_id: str) -> State:
-    """The same, and it stays so until the outputs were looked at; raises StateError and OSError."""
+    """The same, and it stays so until the files were looked at; raises StateError and OSError."""
     found = without_young(place, state, boot_id)
     if found is not state:
         changed = {path: seen for path, seen in found.stamps.items() if seen is not state.stamps[path]}

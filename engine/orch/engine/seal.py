@@ -92,7 +92,9 @@ class _Seal:
             if node.always or node.facts:
                 raise _Doubt
             record = self._memory.records.get(name)
-            for path in (*self._observer.inputs(node), *(record.discovered if record else ())):
+            modified = (item.path for item in graph.modified.get(name, ()))
+            read = (*self._observer.inputs(node), *(record.discovered if record else ()), *modified)
+            for path in dict.fromkeys(read):
                 self._file(path)
                 self._readers.setdefault(path, []).append(number)
             made = self._memory.made.get(name, {})
@@ -134,7 +136,7 @@ class _Seal:
         items = [
             compiled.NodeFacts(
                 name,
-                (plain(graph.nodes[name]), plain(graph.inputs[name])),
+                (plain(graph.nodes[name]), plain(graph.inputs[name]), plain(graph.modified.get(name, ()))),
                 tuple(number[other] for other in graph.before[name]),
                 tuple(number[other] for other in graph.after[name] if other in number),
             )
@@ -146,6 +148,7 @@ class _Seal:
             "cache": tuple(self._project.cache_settings),
             "pools": self._project.declarations.pools,
             "trees": graph.trees,
+            "modifiers": dict(graph.modifiers),
             "globs": graph.globs,
             "others": {path: (owner, graph.nodes[owner].task) for path, owner in others.items()},
             "goals": tuple((name, graph.goal(name)) for name in selection.milestones),

@@ -23,7 +23,7 @@ _SCRATCH_AGE_S = 24 * 3600.0
 
 
 def vanished(graph: BuildGraph, state: State, orchfile: str) -> dict[str, str]:
-    """Recorded outputs, path -> digest, of nodes that are gone and that no other node makes now."""
+    """Recorded outputs, path -> digest, of nodes that are gone and that no other node writes now."""
     kept = {
         name
         for name, record in state.records.items()
@@ -32,7 +32,10 @@ def vanished(graph: BuildGraph, state: State, orchfile: str) -> dict[str, str]:
     return {
         path: digest
         for path, (node, digest) in state.outputs.items()
-        if node not in graph.nodes and node not in kept and not owner_of(graph, path)
+        if node not in graph.nodes
+        and node not in kept
+        and path not in graph.modifiers
+        and not owner_of(graph, path)
     }
 
 

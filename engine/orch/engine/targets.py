@@ -28,7 +28,7 @@ def select(project: Project, texts: Sequence[str]) -> Selection:
     """The nodes that the targets mean: tasks, milestones, node ids, output paths with a `/`, name globs.
 
     Without targets: `default`, else every task with outputs that is neither internal, always-run nor
-    interactive. Raises UsageError with the nearest name.
+    interactive and modifies nothing. Raises UsageError with the nearest name.
     """
     if not texts:
         default = project.declarations.default
@@ -50,7 +50,8 @@ def _implicit(project: Project) -> tuple[str, ...]:
     return tuple(
         node.id
         for node in project.graph.nodes.values()
-        if node.outputs is not None and not (node.internal or node.always or node.limits.interactive)
+        if node.outputs is not None
+        and not (node.internal or node.always or node.modifies or node.limits.interactive)
     )
 
 

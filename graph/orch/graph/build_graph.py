@@ -44,6 +44,8 @@ class BuildGraph(NamedTuple):
     trees: dict[str, str]  # output folder -> node id
     globs: tuple[tuple[str, str], ...]  # output pattern, node id
     order: tuple[str, ...]
+    modified: Mapping[str, tuple[Input, ...]] = {}  # node -> the files that it changes in place
+    modifiers: Mapping[str, tuple[str, ...]] = {}  # such a file -> the nodes that change it
 
     def closure(self, ids: Iterable[str]) -> set[str]:
         """The given nodes and everything before them."""

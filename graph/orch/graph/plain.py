@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Plain = tuple[object, ...]
 
 _FIELDS = {name: number for number, name in enumerate(Node._fields)}
-_PATTERNS = tuple(_FIELDS[name] for name in ("inputs", "outputs"))
+_PATTERNS = tuple(_FIELDS[name] for name in ("inputs", "outputs", "modifies"))
 
 
 def plain(value: object) -> object:

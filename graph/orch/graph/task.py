@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Pattern(NamedTuple):
-    """One entry of `inputs` or `outputs`.
+    """One entry of `inputs`, `outputs` or `modifies`.
 
     kind "file": a literal path; "tree": a folder, written `dir/`; "glob": has a wildcard;
     "task": all outputs of the node whose id stands in `path`, written `@task`.
@@ -95,6 +95,7 @@ class Node(NamedTuple):
     after: tuple[str, ...] = ()  # node ids; order only, if both were selected
     inputs: tuple[Pattern, ...] | None = None  # None = not declared
     outputs: tuple[Pattern, ...] | None = None
+    modifies: tuple[Pattern, ...] = ()  # read and changed in place
     depfile: str = ""
     environment: Environment = Environment()
     tools: tuple[str, ...] = ()

@@ -53,6 +53,7 @@ class Profile(NamedTuple):
     keep_going: bool | None
     env: dict[str, str]
     cache: bool | str | None = None  # as written: true, false or "local"
+    forbids_changes: bool = False  # `modifies = "fail"`
 
 
 class Declarations(NamedTuple):

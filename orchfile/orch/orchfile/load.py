@@ -149,6 +149,7 @@ def _profile(name: str, table: dict[str, object]) -> Profile:
         keep_going if isinstance(keep_going, bool) else None,
         _env(table),
         cache if isinstance(cache, bool | str) else None,
+        table.get("modifies") == "fail",
     )
 
 

@@ -89,7 +89,11 @@ _TASK = {
         "Files, globs and `dir/` that are made; [] makes the task a check.",
         ("generates", "targets", "target", "outs", "out", "products"),
     ),
-    "modifies": Key(_LATER, "Files that are changed in place."),
+    "modifies": Key(
+        ListOf(_TEXT, least=1),
+        "Files, globs and `dir/` that are changed in place; `!pattern` excludes, `?path` is optional.",
+        ("edits", "in_place", "inplace"),
+    ),
     "env": Key(_ENV, "Environment variables of the command.", ("environment",)),
     "env_file": Key(_PATHS, "Files of KEY=VALUE lines that add to `env`.", ("dotenv", "env_files")),
     "env_inputs": Key(_WILD_VARIABLES, "Variables taken from the caller; a changed value makes stale."),
@@ -142,7 +146,7 @@ _DEFAULTS = {
 _ONE_TASK = Table(
     _TASK,
     required={"cmd": "a group of tasks is a milestone: [milestones.NAME] with `needs`"},
-    together={"inputs": ("outputs", "a check, which makes no files, says `outputs = []`")},
+    together={"inputs": (("outputs", "modifies"), "a check, which makes no files, says `outputs = []`")},
 )
 _MILESTONE = {
     "desc": _TASK["desc"],
@@ -155,7 +159,7 @@ _PROFILE = {
     "keep_going": Key(Flag(), "After a failure, build what does not depend on it."),
     "env": Key(_ENV, "Environment variables of all tasks."),
     "mode": Key(_LATER, "Where commands run."),
-    "modifies": Key(_LATER, "What becomes of tasks that change files in place."),
+    "modifies": Key(Choice(("fail",)), '"fail": a task that changed a file in place has failed.'),
     "cache": Key(_USE, "false: no result is kept or restored; it goes before what tasks say."),
     "permissions": Key(_LATER, "What tasks may do."),
 }

@@ -53,7 +53,7 @@ class Table(NamedTuple):
     keys: Mapping[str, Key] = {}
     names: Names | None = None
     required: Mapping[str, str] = {}  # key -> hint
-    together: Mapping[str, tuple[str, str]] = {}  # key -> the key that must stand beside it, hint
+    together: Mapping[str, tuple[tuple[str, ...], str]] = {}  # key -> one of these stands beside it, hint
     most: int = 0  # entries; 0 = any number
 
     def check(self, value: Toml, at: At) -> object:
@@ -70,9 +70,9 @@ class Table(NamedTuple):
         for name, hint in self.required.items():
             if name not in value:
                 at.refuse(f"{at.label()} has no `{name}`", hint)
-        for name, (other, hint) in self.together.items():
-            if name in value and other not in value:
-                at.into(name).refuse(f"`{name}` needs `{other}` beside it", hint, "key")
+        for name, (others, hint) in self.together.items():
+            if name in value and not any(other in value for other in others):
+                at.into(name).refuse(f"`{name}` needs `{others[0]}` beside it", hint, "key")
         return checked
 
     def _kind(self, name: str, at: At, table: str) -> Kind | None:
@@ -103,7 +103,10 @@ class Table(NamedTuple):
         if self.required:
             schema["required"] = list(self.required)
         if self.together:
-            schema["dependentRequired"] = {name: [other] for name, (other, _) in self.together.items()}
+            schema["dependentSchemas"] = {
+                name: {"anyOf": [{"required": [other]} for other in others]}
+                for name, (others, _) in self.together.items()
+            }
         if self.names:
             free = f"(?!({'|'.join(accepted)})$)" if accepted else ""
             schema["patternProperties"] = {f"^{free}({self.names.pattern})$": self.names.kind.schema()}

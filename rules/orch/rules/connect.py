@@ -6,16 +6,16 @@ their owner ended; until then they stand in the graph as "members".
 
 from __future__ import annotations
 
-import os
-import stat
 from bisect import bisect_left
 from os import fsencode
 
 from orch.graph.build_graph import BuildGraph, Input, needed_by, topological
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, literal_folder, matcher, may_overlap
+from orch.rules.inplace import check_turns, find_modified, goes_first, let_modifiers_go_first
 from orch.rules.match import covers, selects
 from orch.rules.ownership import find_owners
+from orch.rules.source import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +37,12 @@ def connect(
     """
     sources = {source.path for source in declarations.sources}
     owners = find_owners(expansion.nodes, declarations.tasks, sources, problems)
-    stage = _Wiring(expansion, declarations, owners, listing, problems)
+    stage = Wiring(expansion, declarations, owners, listing, problems)
     inputs = {name: stage.inputs(node) for name, node in expansion.nodes.items()}
     before = {name: stage.before(node, inputs[name]) for name, node in expansion.nodes.items()}
-    after = {name: stage.after(node) for name, node in expansion.nodes.items()}
+    found = find_modified(expansion.nodes, owners, stage)
+    declared = {name: stage.after(node) for name, node in expansion.nodes.items()}
+    after = let_modifiers_go_first(found, inputs, before, declared)
     order, tangled = topological({name: (*before[name], *after[name]) for name in expansion.nodes})
     graph = BuildGraph(
         nodes=expansion.nodes,
@@ -53,22 +55,28 @@ def connect(
         trees=owners.trees,
         globs=tuple(entry for entries in owners.globs.values() for entry in entries),
         order=tuple(order),
+        modified=found.files,
+        modifiers=found.modifiers,
     )
     if tangled:
         stage.explain_cycle(graph, tangled)
+    else:
+        check_turns(graph, stage)
     stage.check_foreach()
     _check_milestones(expansion, declarations, problems)
     return graph
 
 
-class _Matches(NamedTuple):
+class Matches(NamedTuple):
     """What one glob means: files with their owners, and nodes whose outputs are yet unknown."""
 
     files: tuple[tuple[str, str], ...]
     later: tuple[str, ...]
 
 
-class _Wiring:
+class Wiring:
+    """The stage at which inputs are resolved; each glob is matched once."""
+
     def __init__(
         self,
         expansion: Expansion,
@@ -83,7 +91,7 @@ class _Wiring:
         self._owners = owners
         self._listing = listing
         self._problems = problems
-        self._globs: dict[str, _Matches] = {}
+        self._globs: dict[str, Matches] = {}
         self._declared = sorted(owners.files)
 
     # -- inputs ----------------------------------------------------------------------------------
@@ -108,15 +116,15 @@ class _Wiring:
             for item in items:
                 found.setdefault((item.kind, item.path, item.owner), item)
         if node.limits.pool and node.limits.pool not in self._pools:
-            self._problem(node, ("pool",), f"no pool is named {node.limits.pool}")
+            self.problem(node, ("pool",), f"no pool is named {node.limits.pool}")
         return tuple(found.values())
 
     def _outputs_of(self, node: Node, pattern: Pattern) -> list[Input]:
         other = self._expansion.nodes[pattern.path]
         if not other.outputs:
-            self._problem(node, ("inputs", pattern.entry), f"{other.id} has no outputs")
+            self.problem(node, ("inputs", pattern.entry), f"{other.id} has no outputs")
         if other.id == node.id:
-            self._problem(node, ("inputs", pattern.entry), f"{node.id} cannot take its own outputs")
+            self.problem(node, ("inputs", pattern.entry), f"{node.id} cannot take its own outputs")
             return []
         items: list[Input] = []
         for output in other.outputs or ():
@@ -132,25 +140,14 @@ class _Wiring:
     def _literal(self, node: Node, pattern: Pattern) -> list[Input]:
         owner = self._owners.of(pattern.path)
         if owner == node.id:
-            self._problem(node, ("inputs", pattern.entry), f"{pattern.path} is an output of {node.id} itself")
+            self.problem(node, ("inputs", pattern.entry), f"{pattern.path} is an output of {node.id} itself")
             return []
         if owner:
             kind: InputKind = "tree" if pattern.path in self._owners.trees else "file"
             return [Input(kind, pattern.path, owner, pattern.optional)]
-        try:
-            mode = os.stat(pattern.path).st_mode
-        except OSError:
-            try:
-                mode = os.lstat(pattern.path).st_mode  # a dangling link is a file that can be compared
-            except OSError:
-                mode = 0
-        if stat.S_ISDIR(mode):
-            hint = f'write "{pattern.path}/" for all files below it'
-            self._problem(node, ("inputs", pattern.entry), f"{pattern.path} is a folder", hint)
-        elif not mode and not pattern.optional:
-            hint = f'write "?{pattern.path}" if it need not exist'
-            sentence = f"{pattern.path} does not exist and no task makes it"
-            self._problem(node, ("inputs", pattern.entry), sentence, hint)
+        refused = refusal(pattern)
+        if refused:
+            self.problem(node, ("inputs", pattern.entry), *refused)
         return [Input("file", pattern.path, "", pattern.optional)]
 
     def _matching(self, node: Node, pattern: Pattern) -> list[Input]:
@@ -159,15 +156,16 @@ class _Wiring:
         if owner and owner != node.id and whole:
             return [Input("tree", pattern.path, owner)]
         glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
-        matches = self._globs.get(glob) or self._globs.setdefault(glob, self._match(glob))
+        matches = self._globs.get(glob) or self._globs.setdefault(glob, self.match(glob))
         items = [Input("file", path, owner) for path, owner in matches.files if owner != node.id]
         items += [Input("members", glob, owner) for owner in matches.later if owner != node.id]
         if not items and not node.allow_empty and not pattern.optional:
             hint = "write allow_empty = true if that may be"
-            self._problem(node, ("inputs", pattern.entry), f"{glob} matches no file", hint)
+            self.problem(node, ("inputs", pattern.entry), f"{glob} matches no file", hint)
         return items
 
-    def _match(self, glob: str) -> _Matches:
+    def match(self, glob: str) -> Matches:
+        """What a glob means among the sources and the declared outputs."""
         files = {
             path: self._owners.files.get(path, "")
             for path in self._listing.match(glob)
@@ -191,7 +189,7 @@ class _Wiring:
             for pattern, owner in entries:
                 if may_overlap(glob, pattern) and not self._listing.skips(glob, literal_folder(pattern)):
                     later[owner] = None
-        return _Matches(tuple(sorted(files.items(), key=lambda item: fsencode(item[0]))), tuple(later))
+        return Matches(tuple(sorted(files.items(), key=lambda item: fsencode(item[0]))), tuple(later))
 
     # -- edges -----------------------------------------------------------------------------------
 
@@ -223,9 +221,9 @@ class _Wiring:
         )
         hint = ""
         for name, other in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
-            hint = hint or self._cut(graph, name, other)
+            hint = hint or self._cut(graph, name, other) or goes_first(graph, name, other)
         first = graph.nodes[cycle[0]]
-        self._problem(first, (), "a cycle: " + " -> ".join([*cycle, cycle[0]]), hint)
+        self.problem(first, (), "a cycle: " + " -> ".join([*cycle, cycle[0]]), hint)
 
     def _cut(self, graph: BuildGraph, name: str, other: str) -> str:
         node = graph.nodes[name]
@@ -245,13 +243,14 @@ class _Wiring:
             decl = self._tasks[task]
             for pattern in patterns:
                 glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
-                for owner in self._match(glob).later if not pattern.negated else ():
+                for owner in self.match(glob).later if not pattern.negated else ():
                     if self._expansion.nodes[owner].task != task:
                         sentence = f"foreach over {pattern.path} needs the outputs of {owner} before it ran"
                         hint = "declare those outputs by name, or exclude them"
                         self._problems.add(decl.source, ("tasks", decl.key, "foreach"), sentence, hint=hint)
 
-    def _problem(self, node: Node, path: tuple[str | int, ...], sentence: str, hint: str = "") -> None:
+    def problem(self, node: Node, path: tuple[str | int, ...], sentence: str, hint: str = "") -> None:
+        """Say what is wrong at a place of the node's task."""
         decl: TaskDecl = self._tasks[node.task]
         self._problems.add(decl.source, ("tasks", decl.key, *path), sentence, hint=hint)
 

@@ -21,11 +21,13 @@ def covers(pattern: Pattern, path: str) -> bool:
     >>> from orch.graph.task import Pattern
     >>> covers(Pattern("tree", "dist"), "dist/a/b"), covers(Pattern("glob", "*.c"), "a.h")
     (True, False)
+    >>> covers(Pattern("tree", "."), "a")
+    True
     """
     if pattern.kind == "glob":
         return matches(pattern.path, path)
     if pattern.kind == "tree":
-        return path.startswith(pattern.path + "/")
+        return path.startswith("" if pattern.path == "." else pattern.path + "/")
     return path == pattern.path
 
 

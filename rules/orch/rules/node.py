@@ -56,21 +56,15 @@ class NodeMaker:
 
     def outputs(self, decl: TaskDecl, one: Instance) -> tuple[Pattern, ...]:
         """The declared outputs of an instance, () if there are none or they are not declared."""
-        entries = decl.table.get("outputs")
-        if not isinstance(entries, list):
+        if "outputs" not in decl.table:
             return ()
         outputs = self._outputs.get((decl.name, one))
         if outputs is None:
-            values = self._values(decl, one)
-            found = (
-                self.pattern(decl.source, ("tasks", decl.key, "outputs", index), str(entry), values)
-                for index, entry in enumerate(entries)
-            )
-            outputs = self._outputs[decl.name, one] = tuple(filter(None, found))
+            outputs = self._outputs[decl.name, one] = self._patterns(decl, "outputs", self._values(decl, one))
         return outputs
 
     def pattern(self, source: Source, where: Where, entry: str, values: dict[str, Value]) -> Pattern | None:
-        """One entry of `outputs`, `inputs` or `foreach`; None if it is wrong."""
+        """One entry of `outputs`, `inputs`, `modifies` or `foreach`; None if it is wrong."""
         try:
             pattern = parse(entry, source.folder, values)
         except ValueError as error:
@@ -112,12 +106,13 @@ class NodeMaker:
             after=self._references(decl, "after", values, names),
             inputs=self._inputs(decl, values, names),
             outputs=outputs if "outputs" in table else None,
+            modifies=self._patterns(decl, "modifies", values),
             depfile=below(decl.source.folder, depfile) if depfile else "",
             environment=self._environment(decl, values),
             tools=self._texts(decl, "tools", values),
             facts=self._texts(decl, "cmd_inputs", values),
             limits=_limits(table),
-            always=bool(table.get("always")) or ("inputs" not in table and "outputs" not in table),
+            always=bool(table.get("always")) or table.keys().isdisjoint(("inputs", "outputs", "modifies")),
             incremental=bool(table.get("incremental")),
             cache=self._use(table),
             relocatable=None if table.get("relocatable") is None else bool(table["relocatable"]),
@@ -141,6 +136,13 @@ class NodeMaker:
         if one.file is not None:
             values[one.file[0]] = PathValue(below(decl.source.folder, one.file[1]))
         return values
+
+    def _patterns(self, decl: TaskDecl, key: str, values: dict[str, Value]) -> tuple[Pattern, ...]:
+        found = (
+            self.pattern(decl.source, ("tasks", decl.key, key, index), entry, values)
+            for index, entry in enumerate(_list(decl.table.get(key)))
+        )
+        return tuple(filter(None, found))
 
     def _command(self, decl: TaskDecl, values: dict[str, Value], cwd: str) -> Command:
         written = decl.table.get("cmd", "")

@@ -78,7 +78,7 @@ class _Finder:
     def add(self, node: Node, pattern: Pattern) -> None:
         """Take one output in, unless its path is reserved or owned already."""
         path = pattern.path
-        reason = _reserved(path, self._sources)
+        reason = reserved(path, self._sources)
         if reason:
             self._problem(node, pattern, reason)
             return
@@ -146,10 +146,10 @@ def fold(path: str) -> str:
     return normalize("NFC", path).casefold()
 
 
-def _reserved(path: str, sources: set[str]) -> str:
-    """Why `path` may not be an output, or "".
+def reserved(path: str, sources: set[str]) -> str:
+    """Why no task may write `path`, or "".
 
-    >>> _reserved("../x", set()), _reserved("a/.git/hooks/x", set())
+    >>> reserved("../x", set()), reserved("a/.git/hooks/x", set())
     ('../x lies outside the root', 'a/.git/hooks/x lies in .git/')
     """
     parts = path.split("/")

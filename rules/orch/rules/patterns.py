@@ -1,4 +1,4 @@
-"""The entries of `inputs`, `outputs` and `foreach` as patterns below the root. Knows nothing of the disk."""
+"""The entries of `inputs`, `outputs`, `modifies` and `foreach` as patterns. Knows nothing of the disk."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _warnings(project: Project) -> Iterator[Warning]:
         if node.facts:
             sentence = "cmd_inputs run on every build, so it cannot end within milliseconds"
             yield Warning("fact", node.task, sentence)
-        if node.outputs and node.inputs is None and not node.always:
+        if node.outputs and node.inputs is None and not (node.modifies or node.always):
             sentence = "it has no inputs: only its command, environment, tools or outputs make it stale"
             yield Warning("no-inputs", node.task, sentence)
         if node.limits.slots > 1 and node.limits.exclusive:

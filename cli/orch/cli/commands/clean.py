@@ -53,7 +53,7 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         recorded = {
             path: (node, digest)
             for path, (node, digest) in state.outputs.items()
-            if nodes is None or node in nodes
+            if (nodes is None or node in nodes) and path not in project.graph.modifiers
         }
         owners = tuple({node for node, _ in recorded.values()})
         if options.dry_run:

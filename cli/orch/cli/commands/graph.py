@@ -82,6 +82,7 @@ def _json(graph: BuildGraph, selected: set[str]) -> str:
                 for one in graph.nodes[name].outputs or ()
                 if not one.negated
             ],
+            "modifies": [item.path for item in graph.modified.get(name, ())],
         }
         for name in graph.order
         if name in selected
