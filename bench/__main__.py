@@ -7,73 +7,148 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench import graphs, report, scenarios, tools
+from bench import commands, contest, guard, report, scenarios, shapes, tools
 
-YARDSTICKS = ("ninja", "make -rR", "bare python")
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.scenarios import Row
+
+_GROWTH = contest.Plan(("full", "noop"), (1_000, 10_000, 100_000), ("wide",), ("sh",), ("ninja",))
 
 
-def main() -> None:
-    """Measure what the command line asks for, print a table for each group."""
+def main() -> int:
+    """Measure what the command line asks for, print a table for each scenario; 1 if a budget is broken."""
     options = _options()
-    names = list(scenarios.SCENARIOS) if options.scenario == "all" else [options.scenario]
-    print(_machine())
-    found: list[report.Row] = []
-    with tempfile.TemporaryDirectory(prefix="orch-bench-", dir=options.folder) as scratch:
-        here = os.getcwd()
-        for size in options.sizes:
-            for shape in options.shapes:
-                for name in names:
-                    group = _measure(options, name, shape, size, Path(scratch) / f"{name}-{shape}-{size}")
-                    found += group
-                    kind = f"{shape}, {size:,} x {options.command}"
-                    print(f"\n### {name}, {kind}, {options.rounds} rounds\n")
-                    print(report.markdown(group, YARDSTICKS), flush=True)
-        os.chdir(here)
+    asked = list(dict.fromkeys(options.scenario))
+    plan = _plan(options, tuple(scenarios.SCENARIOS) if asked == ["all"] else tuple(asked))
+    if asked == ["guard"]:
+        return guard.main(plan)
+    growth = asked == ["growth"]
+    if growth:
+        given = {name: value for name, value in plan._asdict().items() if value and name != "scenarios"}
+        plan = _GROWTH._replace(**given)
+    rows: list[Row] = []
+    try:
+        for found in contest.run(plan):
+            rows += found
+            _tell(found)
+    except KeyboardInterrupt:
+        print("bench: interrupted; the tables hold what was measured", file=sys.stderr)
+    text = _tables(options, rows, growth)
+    print(text)
+    if options.markdown:
+        Path(options.markdown).write_text(text + "\n")
     if options.json:
-        Path(options.json).write_text(json.dumps([row._asdict() for row in found], indent=1) + "\n")
-
-
-def _measure(
-    options: argparse.Namespace, name: str, shape: str, size: int, scratch: Path
-) -> list[report.Row]:
-    graph = graphs.generate(shape, size, options.command)
-    compared = [*tools.tools(shape, options.jobs, options.orch), tools.bare_python()]
-    places = [scenarios.place(tool, graph, scratch / str(number)) for number, tool in enumerate(compared)]
-    measured = list(scenarios.rounds(name, graph, places, options.rounds))
-    return report.rows((name, shape, size), [tool.name for tool in compared], measured, YARDSTICKS)
+        Path(options.json).write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
+    return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="orch against ninja and make, as ratios"
+        prog="python -m bench",
+        description="orch against the tools people would otherwise pick, as ratios",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(
+            [
+                "scenarios:",
+                *(f"  {name:9} {what}" for name, what in scenarios.SCENARIOS.items()),
+                "  growth    full and noop at 1,000 / 10,000 / 100,000, a node",
+                "  all       all of them but growth",
+                "  guard     a short run that ends with 1 if a budget is broken by more than the noise",
+                "shapes:",
+                *(f"  {name:9} {shape.what}" for name, shape in shapes.SHAPES.items()),
+            ]
+        ),
     )
-    scenario_help = "; ".join(f"{name}: {what}" for name, what in scenarios.SCENARIOS.items())
-    parser.add_argument("scenario", choices=(*scenarios.SCENARIOS, "all"), help=scenario_help)
-    parser.add_argument("--sizes", type=_sizes, default=(10, 1000), help="commands in a graph: 10,1000,...")
-    parser.add_argument("--shapes", type=_shapes, default=graphs.SHAPES, help=",".join(graphs.SHAPES))
-    parser.add_argument("--command", choices=graphs.COMMANDS, default="cp", help="what each step runs")
-    parser.add_argument("--rounds", type=int, default=9)
+    choices = (*scenarios.SCENARIOS, "growth", "all", "guard")
+    parser.add_argument("scenario", nargs="+", choices=choices, metavar="SCENARIO")
+    parser.add_argument("--sizes", type=_sizes, default=(), help="commands in a graph: 10,1000,...")
+    for name, known in (
+        ("shapes", tuple(shapes.SHAPES)),
+        ("commands", commands.COMMANDS),
+        ("forms", tools.FORMS),
+    ):
+        parser.add_argument(f"--{name}", type=_some(known), default=(), help=",".join(known))
+    names = ",".join(tools.PEERS)
+    parser.add_argument(
+        "--tools", type=_some(tools.PEERS), default=(), help=f"{names}; slow ones run on small graphs"
+    )
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--limit-s", type=float, default=0, help="for one run of one tool, 60 by default")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--orch", default="", metavar="PATH", help="the orch to measure")
+    parser.add_argument(
+        "--orch",
+        action="append",
+        default=[],
+        metavar="[LABEL=]PATH",
+        help="several are compared with the first",
+    )
     parser.add_argument(
         "--folder", default=None, metavar="DIR", help="where to work, a temporary folder by default"
     )
-    parser.add_argument("--json", default="", metavar="FILE", help="write all rows there too")
+    parser.add_argument("--json", default="", metavar="FILE", help="write each round of each tool there")
+    parser.add_argument("--markdown", default="", metavar="FILE", help="write the tables there too")
     return parser.parse_args()
+
+
+def _plan(options: argparse.Namespace, names: tuple[str, ...]) -> contest.Plan:
+    return contest.Plan(
+        names,
+        options.sizes,
+        options.shapes,
+        options.commands,
+        options.tools,
+        options.forms or tools.FORMS[:1],
+        tuple(options.orch),
+        options.rounds,
+        options.jobs,
+        options.limit_s,
+        options.folder,
+    )
 
 
 def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(one.replace("_", "")) for one in text.split(","))
 
 
-def _shapes(text: str) -> tuple[str, ...]:
-    shapes = tuple(text.split(","))
-    if not set(shapes) <= set(graphs.SHAPES):
-        raise argparse.ArgumentTypeError(f"the shapes are {', '.join(graphs.SHAPES)}")
-    return shapes
+def _some(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    def names(text: str) -> tuple[str, ...]:
+        found = tuple(text.split(","))
+        if not set(found) <= set(known):
+            raise argparse.ArgumentTypeError(f"choose from {', '.join(known)}")
+        return found
+
+    return names
+
+
+def _tell(rows: Sequence[Row]) -> None:
+    for row in rows:
+        middle = sorted(row.values)[len(row.values) // 2] if row.values else float("nan")
+        name = f"{row.scenario}, {row.shape} {row.size:,} {row.command}, {row.tool}"
+        print(f"bench: {name}: {middle:,.1f}", file=sys.stderr)
+
+
+def _tables(options: argparse.Namespace, rows: Sequence[Row], growth: bool) -> str:
+    """The machine, then each table below the command that makes it."""
+    flags = [
+        f"--{name} {','.join(map(str, value))}"
+        for name in ("sizes", "shapes", "commands", "forms", "tools")
+        if (value := getattr(options, name))
+    ]
+    flags += [f"--rounds {options.rounds}"] * bool(options.rounds)
+    parts = [_machine()]
+    for name in ["growth"] if growth else dict.fromkeys(row.scenario for row in rows):
+        command = " ".join(["python -m bench", name, *flags])
+        parts += [
+            report.title(name),
+            f"`{command}`",
+            report.growth(rows) if growth else report.table(name, rows),
+        ]
+    return "\n\n".join(parts)
 
 
 def _machine() -> str:
@@ -84,6 +159,6 @@ def _machine() -> str:
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except (tools.Absent, RuntimeError) as error:
         sys.exit(f"bench: {error}")
