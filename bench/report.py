@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.scenarios import SCENARIOS
+from bench.shapes import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,11 +97,12 @@ def _added(row: Row, floor: Row) -> list[str]:
 
 
 def _groups(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows of the same graph."""
+    """The rows of each graph; shapes in their own order, built-ins behind `cp`."""
     groups: dict[tuple[str, int, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.shape, row.size, row.command), []).append(row)
-    return list(groups.values())
+    order = [*SHAPES]
+    return [groups[key] for key in sorted(groups, key=lambda key: (order.index(key[0]), *key[1:]))]
 
 
 def _graph(row: Row, named: bool = True) -> str:
@@ -137,8 +139,8 @@ def _spread(values: Sequence[float], digits: int) -> str:
     >>> _spread([3, 1, 2.004], 2)
     '2.00 (1.00 to 3.00)'
     """
-    if not values:
-        return ""
+    if len(values) < 2:
+        return "".join(f"{value:,.{digits}f}" for value in values)
     least, middle, most = (f"{value:,.{digits}f}" for value in (min(values), median(values), max(values)))
     return f"{middle} ({least} to {most})"
 
