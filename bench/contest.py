@@ -89,7 +89,7 @@ def _case(plan: Plan, case: Case, names: list[str], folder: Path) -> Iterator[li
     rounds = plan.rounds or (9 if case.size <= 1_000 else 5)
     places = [
         scenarios.place(tool, graph, folder / str(number), limit_s)
-        for number, tool in enumerate(_compared(plan, case, names))
+        for number, tool in enumerate(compared(plan, case, names))
     ]
     late: set[str] = set()  # tools that did not end in time once are not tried again
     if not any(name in scenarios.FROM_NOTHING for name in names):
@@ -105,7 +105,7 @@ def _rounds(rounds: int, size: int) -> int:
     return 1 if size >= 100_000 else rounds if size <= 1_000 else max(1, rounds // 2)
 
 
-def _compared(plan: Plan, case: Case, names: list[str]) -> list[Tool]:
+def compared(plan: Plan, case: Case, names: list[str]) -> list[Tool]:
     """All tools that some scenario wants on a graph."""
     found = tools.orchs(plan.orchs, plan.forms if case.shape == "wide" else ("tasks",), plan.jobs)
     found += tools.peers(plan.peers, case.size, plan.jobs)

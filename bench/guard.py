@@ -56,7 +56,7 @@ def main(plan: Plan) -> int:
     """Measure, print a table of all budgets, and give 1 if one is broken; raises tools.Absent."""
     tools.find("ninja")
     rows: list[Row] = []
-    for small in _PLANS:
+    for small in PLANS:
         kept = {name: getattr(plan, name) for name in ("orchs", "jobs", "limit_s", "folder")}
         for found in contest.run(small._replace(**kept)):
             rows += found
@@ -132,7 +132,7 @@ def _growth(rows: Rows) -> float:
 _TWO_CPUS = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
 _PEERS = ("ninja", "python")
 _EDITS = ("touch", "cutoff", "revert")
-_PLANS = (
+PLANS = (
     contest.Plan(("noop",), (10,), ("wide",), ("sh",), _PEERS, rounds=9),
     contest.Plan(("cost",), (1_000,), ("wide",), ("sh", "cp"), _PEERS, rounds=3),
     contest.Plan(("noop",), (1_000,), ("wide",), ("sh",), _PEERS, rounds=9),

@@ -49,8 +49,8 @@ def timed(call: Call) -> Run:
 def peak(call: Call) -> Run:
     """The peak of the resident memory, in MiB, of the program and all below it together; Linux only.
 
-    The first process counts with all it holds, the others with what is theirs alone: what a fork shares counts
-    once. Samples follow each other without a pause; they can only miss, so the most of three runs counts.
+    The first process counts with all it holds, the others with what is theirs alone: what a fork shares
+    counts once. Samples follow each other without a pause; they can only miss: the most of three runs counts.
     """
     runs = [_sampled(call) for _ in range(_SAMPLED_RUNS)]
     if not any(run.value for run in runs):

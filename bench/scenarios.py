@@ -95,9 +95,11 @@ def measure(scenario: str, graph: Graph, places: list[Place], count: int, late: 
             for one in racing:
                 _clear(graph, one)
         elif scenario in CHANGING or number == 0:
-            _settle(racing if number == 0 else [one for one in racing if one.tool.looks_at_age], late)
+            _settle([one for one in racing if one.tool.looks_at_age], late)
             _change(scenario, graph, [one for one in racing if one.tool.file], late)
         for one in racing[:: 1 if number % 2 else -1]:
+            if one.tool.name in late:
+                continue
             try:
                 found[one.tool.name].append(_run(scenario, graph, one))
             except process.TooLong:
@@ -132,7 +134,7 @@ def build(places: Iterable[Place], late: set[str]) -> None:
 
 
 def _settle(places: Iterable[Place], late: set[str]) -> None:
-    """Let the files grow old and build on that; orch's stamps of files this young are worth nothing."""
+    """Let the files grow old and build on that."""
     time.sleep(_OLD_S)
     build(places, late)
 
