@@ -17,17 +17,25 @@ if TYPE_CHECKING:
 
     from bench.scenarios import Row
 
+_CHOICES = ("sizes", "shapes", "commands", "forms", "tools")
+_MEANING = {
+    "machine": "what was measured",
+    **scenarios.SCENARIOS,
+    "growth": "full and noop at 1,000 / 10,000 / 100,000, a node",
+    "all": "all of them but growth",
+    "guard": "a short run that ends with 1 if a budget is broken by more than the noise",
+}
 _GROWTH = contest.Plan(("full", "noop"), (1_000, 10_000, 100_000), ("wide",), ("sh",), ("ninja",))
 
 
 def main() -> int:
     """Measure what the command line asks for, print a table for each scenario; 1 if a budget is broken."""
     options = _options()
-    asked = list(dict.fromkeys(options.scenario))
-    plan = _plan(options, tuple(scenarios.SCENARIOS) if asked == ["all"] else tuple(asked))
-    if asked == ["guard"]:
+    asked = tuple(options.scenario)
+    plan = _plan(options, tuple(scenarios.SCENARIOS) if asked == ("all",) else asked)
+    if asked == ("guard",):
         return guard.main(plan)
-    growth = asked == ["growth"]
+    growth = asked == ("growth",)
     if growth:
         given = {name: value for name, value in plan._asdict().items() if value and name != "scenarios"}
         plan = _GROWTH._replace(**given)
@@ -38,10 +46,11 @@ def main() -> int:
             _tell(found)
     except KeyboardInterrupt:
         print("bench: interrupted; the tables hold what was measured", file=sys.stderr)
-    text = _tables(options, rows, growth)
-    print(text)
+    tables = _tables(options, rows, growth)
+    print("\n\n".join(f"### {name}: {_MEANING[name]}\n\n{table}" for name, table in tables.items()))
     if options.markdown:
-        Path(options.markdown).write_text(text + "\n")
+        document = Path(options.markdown)
+        document.write_text(report.filled(document.read_text(), tables))
     if options.json:
         Path(options.json).write_text(json.dumps([row._asdict() for row in rows], indent=1) + "\n")
     return 0
@@ -55,16 +64,13 @@ def _options() -> argparse.Namespace:
         epilog="\n".join(
             [
                 "scenarios:",
-                *(f"  {name:9} {what}" for name, what in scenarios.SCENARIOS.items()),
-                "  growth    full and noop at 1,000 / 10,000 / 100,000, a node",
-                "  all       all of them but growth",
-                "  guard     a short run that ends with 1 if a budget is broken by more than the noise",
+                *(f"  {name:9} {what}" for name, what in _MEANING.items() if name != "machine"),
                 "shapes:",
                 *(f"  {name:9} {shape.what}" for name, shape in shapes.SHAPES.items()),
             ]
         ),
     )
-    choices = (*scenarios.SCENARIOS, "growth", "all", "guard")
+    choices = [name for name in _MEANING if name != "machine"]
     parser.add_argument("scenario", nargs="+", choices=choices, metavar="SCENARIO")
     parser.add_argument("--sizes", type=_sizes, default=(), help="commands in a graph: 10,1000,...")
     for name, known in (
@@ -91,8 +97,11 @@ def _options() -> argparse.Namespace:
         "--folder", default=None, metavar="DIR", help="where to work, a temporary folder by default"
     )
     parser.add_argument("--json", default="", metavar="FILE", help="write each round of each tool there")
-    parser.add_argument("--markdown", default="", metavar="FILE", help="write the tables there too")
-    return parser.parse_args()
+    parser.add_argument("--markdown", default="", metavar="FILE", help="fill the tables of that document")
+    options = parser.parse_args()
+    if len(options.scenario) > 1 and {"growth", "all", "guard"}.intersection(options.scenario):
+        parser.error("growth, all and guard go alone")
+    return options
 
 
 def _plan(options: argparse.Namespace, names: tuple[str, ...]) -> contest.Plan:
@@ -132,29 +141,22 @@ def _tell(rows: Sequence[Row]) -> None:
         print(f"bench: {name}: {middle:,.1f}", file=sys.stderr)
 
 
-def _tables(options: argparse.Namespace, rows: Sequence[Row], growth: bool) -> str:
-    """The machine, then each table below the command that makes it."""
-    flags = [
-        f"--{name} {','.join(map(str, value))}"
-        for name in ("sizes", "shapes", "commands", "forms", "tools")
-        if (value := getattr(options, name))
-    ]
+def _tables(options: argparse.Namespace, rows: Sequence[Row], growth: bool) -> dict[str, str]:
+    """Each table below the command that makes it, by its name; one is called `machine`."""
+    named = {name: ",".join(map(str, getattr(options, name))) for name in _CHOICES}
+    flags = [f"--{name} {value}" for name, value in named.items() if value]
     flags += [f"--rounds {options.rounds}"] * bool(options.rounds)
-    parts = [_machine()]
+    tables = {"machine": f"{_machine()}; {tools.versions(options.orch)}."}
     for name in ["growth"] if growth else dict.fromkeys(row.scenario for row in rows):
-        command = " ".join(["python -m bench", name, *flags])
-        parts += [
-            report.title(name),
-            f"`{command}`",
-            report.growth(rows) if growth else report.table(name, rows),
-        ]
-    return "\n\n".join(parts)
+        table = report.growth(rows) if growth else report.table(name, rows)
+        tables[name] = f"`{' '.join(['python -m bench', name, *flags])}`\n\n{table}"
+    return tables
 
 
 def _machine() -> str:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{platform.system()} {platform.release()}, {cpus} CPUs, {python}, median (min to max)"
+    return f"{platform.system()} {platform.release()}, {cpus} CPUs, {python}"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from bench.tools import Tool
 
-_SMALL = ("many", "globs", "depfile")  # shapes with many files a command
+_USUAL = {"wide": (10, 1_000, 10_000), "layered": (10, 1_000), "chain": (10, 1_000)}
+_USUAL_OTHERS = (100,)  # shapes with many files a command
+_LONG = 1_000  # building more from nothing takes long, and is asked for by size
 # Measured on `wide` alone, where no order disturbs. What lives for less than 10 ms hides its memory.
 _ONE_SHAPE = {"memory": (1_000, 10_000), "orchfile": (1_000, 10_000), "cost": (1_000,)}
 _NEVER_MADE = ("noop", "memory")  # what a program without a build file can be compared in
@@ -57,10 +59,11 @@ Case(size=10, shape='many', command='sh')]
     """
     found: list[Case] = []
     for shape in ("wide",) if scenario in _ONE_SHAPE else plan.shapes or tuple(shapes.SHAPES):
-        usual = _ONE_SHAPE.get(scenario, (100,) if shape in _SMALL else (10, 1_000))
-        for size in plan.sizes or usual:
+        from_nothing = scenario in scenarios.FROM_NOTHING
+        usual = _ONE_SHAPE.get(scenario, _USUAL.get(shape, _USUAL_OTHERS))
+        for size in plan.sizes or [size for size in usual if size <= _LONG or not from_nothing]:
             # `cp` cannot drop a part of its input and does not count itself: it shows the cost of a program.
-            both = shape == "wide" and scenario in scenarios.FROM_NOTHING
+            both = shape == "wide" and from_nothing
             for command in plan.commands or ("sh", "cp") if both else ("sh",):
                 if size <= shapes.SHAPES[shape].most:
                     found.append(Case(size, shape, command))
@@ -86,7 +89,7 @@ def run(plan: Plan) -> Iterator[list[Row]]:
 def _case(plan: Plan, case: Case, names: list[str], folder: Path) -> Iterator[list[Row]]:
     graph = shapes.generate(case.shape, case.size, case.command)
     limit_s = plan.limit_s or (600 if case.size >= 100_000 else 60)
-    rounds = plan.rounds or (9 if case.size <= 1_000 else 5)
+    rounds = plan.rounds or (9 if case.size <= 100 else 5)
     places = [
         scenarios.place(tool, graph, folder / str(number), limit_s)
         for number, tool in enumerate(compared(plan, case, names))
@@ -102,7 +105,7 @@ def _case(plan: Plan, case: Case, names: list[str], folder: Path) -> Iterator[li
 
 def _rounds(rounds: int, size: int) -> int:
     """How often a graph is built from nothing."""
-    return 1 if size >= 100_000 else rounds if size <= 1_000 else max(1, rounds // 2)
+    return 1 if size >= 100_000 else rounds if size <= _LONG else max(1, rounds // 2)
 
 
 def compared(plan: Plan, case: Case, names: list[str]) -> list[Tool]:

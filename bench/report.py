@@ -5,7 +5,6 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.scenarios import SCENARIOS
 from bench.shapes import SHAPES
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ def table(scenario: str, rows: Sequence[Row]) -> str:
     columns = [name for name in YARDSTICKS if any(row.tool == name for row in mine)]
     rivals = list(dict.fromkeys(row.rival for row in mine if row.rival))
     unit = "MiB" if scenario == "memory" else "ms"
-    heads = ["graph", unit, *(f"x {name}" for name in (*rivals, *columns)), "commands"]
+    processor = [name for name in columns if name == "ninja" and scenario != "memory"]
+    heads = ["graph", unit, *(f"x {name}" for name in (*rivals, *columns))]
+    heads += [*(f"processor, x {name}" for name in processor), "commands"]
     lines = [_line(heads), "|---" * len(heads) + "|"]
     for group in _groups(mine):
         named = {row.tool: row for row in group}
@@ -46,24 +47,27 @@ def table(scenario: str, rows: Sequence[Row]) -> str:
             others = [named.get(name) if row.rival == name else None for name in rivals]
             others += [named.get(name) for name in columns]
             ratios = [_ratio(row, other) for other in others]
+            ratios += [_ratio(_processor(row), _processor(named.get(name))) for name in processor]
             lines.append(_line([_graph(row), _spread(row.values, 1), *ratios, _counts(row, group)]))
     return "\n".join(lines)
 
 
 def growth(rows: Sequence[Row]) -> str:
-    """Time a node, by size, with the factor by which it grew since the smallest."""
-    heads = ["graph", "full, ms a node", "x smallest", "no-op, µs a node", "x smallest"]
+    """Time a node, by size, with the factor by which it grew since the smallest, and the ratio to ninja."""
+    found = {(row.scenario, row.tool, row.size): row for row in rows if row.values}
+    columns = (("full", "full, ms a node", 1), ("noop", "no-op, µs a node", 1000))
+    heads = ["graph", *(head for _, unit, _ in columns for head in (unit, "x smallest", "x ninja"))]
     lines = [_line(heads), "|---" * len(heads) + "|"]
-    found = {(row.scenario, row.tool, row.size): row for row in rows if row.command == "sh" and row.values}
     for tool in dict.fromkeys(row.tool for row in rows if row.tool != "bare python"):
-        sizes = sorted(size for scenario, name, size in found if (scenario, name) == ("full", tool))
+        sizes = sorted({size for _, name, size in found if name == tool})
         for size in sizes:
             cells: list[str] = []
-            for scenario, scale in (("full", 1), ("noop", 1000)):
-                each, least = (
-                    median(found[scenario, tool, one].values) * scale / one for one in (size, sizes[0])
-                )
-                cells += [f"{each:,.2f}", f"{each / least:.2f}"]
+            for scenario, _, scale in columns:
+                row, least = found.get((scenario, tool, size)), found.get((scenario, tool, sizes[0]))
+                each, first = (median(one.values) / one.size if one else None for one in (row, least))
+                cells.append(f"{each * scale:,.2f}" if each else "-")
+                cells.append(f"{each / first:.2f}" if each and first else "-")
+                cells.append(_ratio(row, found.get((scenario, "ninja", size))) if tool != "ninja" else "")
             lines.append(_line([f"{tool}, {size:,}", *cells]))
     return "\n".join(lines)
 
@@ -111,8 +115,13 @@ def _graph(row: Row, named: bool = True) -> str:
     return f"{row.shape} {row.size:,}{command}{tool}"
 
 
-def _ratio(row: Row, other: Row | None) -> str:
-    if other is None:
+def _processor(row: Row | None) -> Row | None:
+    """The row with its processor time as what it measured."""
+    return row and row._replace(values=row.cpu_ms)
+
+
+def _ratio(row: Row | None, other: Row | None) -> str:
+    if row is None or other is None:
         return "-"
     return _spread(paired(row, other), 2) if row.values and other.values else _late(other)
 
@@ -149,6 +158,15 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def title(scenario: str) -> str:
-    """A heading."""
-    return f"### {scenario}: {SCENARIOS.get(scenario, 'time a node from the smallest to the largest graph')}"
+def filled(text: str, tables: dict[str, str]) -> str:
+    """A document in which the table NAME replaces what is between `<!-- bench: NAME -->` and `<!-- end -->`.
+
+    >>> filled("a <!-- bench: noop -->old<!-- end --> b", {"noop": "new", "full": "?"})
+    'a <!-- bench: noop -->\\n\\nnew\\n\\n<!-- end --> b'
+    """
+    for name, table in tables.items():
+        start, mark, rest = text.partition(f"<!-- bench: {name} -->")
+        if mark:
+            _, end, rest = rest.partition("<!-- end -->")
+            text = f"{start}{mark}\n\n{table}\n\n{end}{rest}"
+    return text

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -112,6 +114,23 @@ def parsing() -> Tool:
     """What only parses the Orchfile."""
     script = "import tomllib; tomllib.load(open('Orchfile.toml', 'rb'))"
     return Tool("tomllib", (sys.executable, "-I", "-S", "-c", script), "Orchfile.toml", orchfile.tasks)
+
+
+def versions(binaries: Sequence[str]) -> str:
+    """What is installed of the tools, each with its version."""
+    found = [("orch", binary.rpartition("=")[2]) for binary in binaries or [""]]
+    found += [(name, "") for name in PEERS if name != "python"]
+    said: list[str] = []
+    for name, path in found:
+        try:
+            shown = subprocess.run(
+                [find(name, path), "--version"], capture_output=True, text=True, check=True
+            )
+        except (Absent, subprocess.CalledProcessError):
+            continue
+        number = re.search(r"\d+\.\d+(\.\d+)?", shown.stdout)
+        said.append(f"{name} {number[0]}" if number else name)
+    return ", ".join(said)
 
 
 def find(name: str, path: str = "") -> str:

@@ -140,7 +140,9 @@ def test_two_orchs_in_one_run(tmp_path: Path, need: Callable[[str], str], orch: 
         "spawner",
     }
     assert {row["rival"] for row in rows if row["tool"] == "after"} == {"before"}
-    assert "| graph | ms | x before | x ninja | x bare python | commands |" in done.stdout
+    assert (
+        "| graph | ms | x before | x ninja | x bare python | processor, x ninja | commands |" in done.stdout
+    )
     assert "`python -m bench orchfile --sizes 8 --shapes wide --tools ninja,python --rounds 1`" in done.stdout
 
 
