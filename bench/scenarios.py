@@ -168,7 +168,7 @@ def _clear(graph: Graph, one: Place) -> None:
 
 
 def _change(scenario: str, graph: Graph, trees: Sequence[Place], late: set[str]) -> None:
-    """Make the edit after which the next run is measured."""
+    """Make the edit, if the scenario has one, after which the next run is measured."""
     serial = next(_serial)
     first = [one.folder / graph.sources[0] for one in trees]
     if scenario == "touch":
