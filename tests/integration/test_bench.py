@@ -208,3 +208,16 @@ def test_the_guard_measures_what_its_budgets_need_and_sees_what_is_broken() -> N
     assert all("/ of 1,000" in line or "- no-op)" in line for line in kept)  # slow alike
     with pytest.raises(RuntimeError, match="ninja has no result"):
         guard.judged(guard.Rows(row for row in rows if row.tool != "ninja"), guard.BUDGETS)
+
+
+def test_growth_is_time_a_node_against_the_smallest_graph() -> None:
+    measured = {("orch", 1000): 2000.0, ("orch", 10_000): 30_000.0, ("ninja", 1000): 1000.0}
+    rows = [
+        Row("full", "wide", size, "sh", tool, "", (value,), (value,), (size,), LIMIT_S)
+        for (tool, size), value in measured.items()
+    ]
+    assert report.growth(rows).splitlines()[2:] == [
+        "| orch, 1,000 | 2.00 | 1.00 | 2.00 | - | - | - |",
+        "| orch, 10,000 | 3.00 | 1.50 | - | - | - | - |",
+        "| ninja, 1,000 | 1.00 | 1.00 |  | - | - |  |",
+    ]
