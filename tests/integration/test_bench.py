@@ -113,7 +113,7 @@ def test_a_graph_has_as_many_steps_as_asked_for_and_no_cycle(shape: str) -> None
 
 def test_two_orchs_in_one_run(tmp_path: Path, need: Callable[[str], str], orch: str) -> None:
     need("ninja")
-    names = ["full", "noop", "orchfile", "cost", "memory"]
+    names = ["noop", "orchfile", "cost", "memory"]
     options = ["--sizes=8", "--shapes=wide", "--rounds=1", "--tools=ninja,python"]
     options += [f"--orch=before={orch}", f"--orch=after={orch}", f"--json={tmp_path / 'rows.json'}"]
     done = subprocess.run(
