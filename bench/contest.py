@@ -95,9 +95,11 @@ def _case(plan: Plan, case: Case, names: list[str], folder: Path) -> Iterator[li
         for number, tool in enumerate(compared(plan, case, names))
     ]
     late: set[str] = set()  # tools that did not end in time once are not tried again
-    if not any(name in scenarios.FROM_NOTHING for name in names):
-        scenarios.build([one for one in places if one.tool.file], late)
+    built = False
     for name in names:
+        if name not in scenarios.FROM_NOTHING and not built:
+            scenarios.build([one for one in places if one.tool.file and one.tool.name not in late], late)
+            built = True
         chosen = [one for one in places if _fits(name, one.tool)]
         count = _rounds(rounds, case.size) if name in scenarios.FROM_NOTHING else rounds
         yield scenarios.measure(name, graph, chosen, count, late)

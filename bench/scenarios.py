@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from bench.shapes import Graph
     from bench.tools import Tool
 
-SCENARIOS = {
+SCENARIOS = {  # in this order: what builds from nothing comes first
     "full": "nothing is built yet",
+    "cost": "as full, against a program that only starts the commands",
     "noop": "nothing changed",
     "memory": "nothing changed: the peak of all processes together",
     "touch": "the first source was touched: same content, new time",
@@ -27,7 +28,6 @@ SCENARIOS = {
     "cutoff": "the first source was edited so that the first output stays the same",
     "revert": "the first source was edited, built, and edited back",
     "orchfile": "a command was edited in the build file: the time until it starts",
-    "cost": "as full, against a program that only starts the commands",
 }
 CHANGING = ("touch", "edit", "cutoff", "revert", "orchfile")
 FROM_NOTHING = ("full", "cost")
