@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ def main() -> int:
         given = {name: value for name, value in plan._asdict().items() if value and name != "scenarios"}
         plan = _GROWTH._replace(**given)
     rows: list[Row] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for found in contest.run(plan):
             rows += found
