@@ -1,4 +1,4 @@
-"""Measures orch against ninja and make on generated graphs: `python -m bench --help`.
+"""Measures orch against the tools people would otherwise pick, on generated graphs: `python -m bench --help`.
 
 Knows nothing of orch's inside: it starts the installed command, as it starts the others.
 """
