@@ -110,9 +110,11 @@ def test_scratch_older_than_a_day_goes_but_for_the_clock(store: Store) -> None:
         path = store.place.path("tmp", name)
         with open(path, "w"):
             os.utime(path, (now_s - age_s, now_s - age_s))
-    os.mkdir(store.place.path("tmp", "folder"))
-    os.utime(store.place.path("tmp", "folder"), (0, 0))
+    for name, age_s in (("young folder", DAY_S - 1), ("old folder", DAY_S + 1)):
+        os.mkdir(store.place.path("tmp", name))
+        os.mknod(store.place.path("tmp", name, "staged"))
+        os.utime(store.place.path("tmp", name), (now_s - age_s, now_s - age_s))
     os.symlink("young", store.place.path("tmp", "link"))
     remove_old_scratch(store.place, float(now_s))
-    assert {"young", "clock", "folder"} <= set(os.listdir(store.place.path("tmp")))
-    assert "old" not in os.listdir(store.place.path("tmp"))
+    assert {"young", "clock", "young folder"} <= set(os.listdir(store.place.path("tmp")))
+    assert not {"old", "old folder"} & set(os.listdir(store.place.path("tmp")))

@@ -45,6 +45,8 @@ ORCHFILE = """
 """
 CHECK = """
     version = 1
+    [defaults]
+    cache = false
     [tasks.a]
     inputs = ["in"]
     outputs = []
@@ -342,7 +344,7 @@ def test_a_second_list_of_targets_does_not_outlive_a_change(project: Project, re
 
 def test_a_thousand_nodes_take_it(project: Project, rebuild: Rebuild) -> None:
     """With two processes that check half of the files each; a change in either half is seen."""
-    lines = ["version = 1", "[tasks.a]", 'foreach = { n = "src/*" }', 'inputs = ["{{ n }}"]']
+    lines = ["version = 1", "[tasks.a]", "cache = false", 'foreach = { n = "src/*" }', 'inputs = ["{{ n }}"]']
     lines += ['outputs = ["out/{{ n.stem }}"]', 'cmd = "@count run@; : > {{ outputs }}"']
     project.orchfile("\n".join(lines))
     for number in range(2100):

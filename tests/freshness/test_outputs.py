@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PAIR = """
     version = 1
+    [defaults]
+    cache = false
 
     [tasks.make]
     inputs = ["in"]
@@ -282,6 +284,8 @@ def test_a_renamed_task(project: Project, rebuild: Rebuild, made: Callable[..., 
     made(
         """
         version = 1
+        [defaults]
+        cache = false
         [tasks.old]
         outputs = ["out"]
         cmd = "@count old@; echo 1 > out"

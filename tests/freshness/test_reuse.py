@@ -320,8 +320,9 @@ def test_what_the_orchfile_says(project: Project, line: str, args: tuple[str, ..
 @pytest.mark.parametrize(
     ("line", "args", "is_shared", "runs"),
     [
-        ("", (), False, {}),
+        ("", (), False, {"make": 1}),
         ("", (), True, {"make": 1}),
+        ("cache = true", (), False, {}),
         ('cache = "local"', (), True, {"make": 1}),
         ("cache = true", (), True, {}),
         ("", ("--profile", "on"), True, {"make": 1}),
@@ -331,7 +332,7 @@ def test_what_the_orchfile_says(project: Project, line: str, args: tuple[str, ..
 def test_a_task_with_secrets(
     project: Project, line: str, args: tuple[str, ...], is_shared: bool, runs: object
 ) -> None:
-    """It might print or write what others may not see: in a shared cache only where the task says so."""
+    """It might print or write what nobody may see: it is kept only where the task says so."""
     project.orchfile(inside(ONE, f'secrets = ["TOKEN"]\n{line}') + "[profiles.on]\ncache = true\n")
     env = {"TOKEN": "hush-hush", **({"ORCH_CACHE_DIR": str(project.home / "shared")} if is_shared else {})}
     project.write("a", "1")

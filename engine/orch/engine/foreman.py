@@ -14,11 +14,11 @@ from orch.engine.attempt import Failure, Refused
 from orch.engine.claims import ASK_AGAIN_S
 from orch.engine.observe import FactError
 from orch.engine.reporter import Result
+from orch.engine.strangers import Strangers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Sequence
 
     from orch.engine.attempt import Started
     from orch.engine.judge import Assessment
@@ -31,7 +31,6 @@ else:
     import _signal as signal  # without the 4 ms of its Python part
 
 _LEADERS_S = 0.2  # a task that lives so long is worth telling others about
-_MOST_NOTES = 20  # about outputs that were moved to the trash
 _JUDGE_S = 0.001  # of judging between two looks at what runs
 _HANDFUL = 4  # nodes to be claimed together
 _LIVE_S = 0.1  # between two looks at the output of the only running node
@@ -50,7 +49,7 @@ class Foreman:
         self._started: dict[str, Started] = {}
         self._untold: dict[str, float] = {}  # running nodes, and when (monotonic) to tell others of them
         self._again: dict[str, float] = {}  # failed tries and when (monotonic) to try again
-        self._moved = 0  # sentences about outputs that were moved to the trash
+        self._strangers = Strangers(site.reporter)
         self._is_stopping = False  # nothing more is to begin
         self.stopped_by = 0  # the signal that ended this build, 0 = none
         self.fresh = 0  # nodes that needed nothing
@@ -66,10 +65,7 @@ class Foreman:
             if not self._schedule.is_done:
                 self._wait()
         self._site.claims.commit()
-        if (more := self._moved - _MOST_NOTES) > 0:
-            self._site.reporter.note(f"{more:,} more outputs were not as orch left them; see .orch/trash/")
-
-    # -- judging ---------------------------------------------------------------------------------
+        self._strangers.end()
 
     def _judge_some(self) -> None:
         """Judge what is ready, the most urgent first, but start what can start meanwhile."""
@@ -109,8 +105,6 @@ class Foreman:
         self.fresh += 1
         self._schedule.end(name, "ok")
         self._site.reporter.fresh(name)
-
-    # -- starting --------------------------------------------------------------------------------
 
     def _start_runnable(self) -> None:
         now_s = time.monotonic()
@@ -168,7 +162,7 @@ class Foreman:
         site.keeper.tell()
         if found.refused:
             site.reporter.note(found.refused)
-        self._tell_moved(found.moved)
+        self._strangers.tell(found.moved)
         if found.attempt is None:
             return False
         site.claims.finished(found.attempt)
@@ -177,12 +171,6 @@ class Foreman:
         record = found.attempt.record
         self._end(Result(name, "ok", found.exit, tries=record.tries, from_run=record.from_run))
         return True
-
-    def _tell_moved(self, sentences: Sequence[str]) -> None:
-        """About outputs; there may be very many."""
-        for sentence in sentences[: max(0, _MOST_NOTES - self._moved)]:
-            self._site.reporter.note(sentence)
-        self._moved += len(sentences)
 
     def _start(self, node: Node, number: int) -> None:
         assessment = self._assessed[node.id]
@@ -195,14 +183,12 @@ class Foreman:
             self._capacity.give_back(node.limits)
             self._end(Result(node.id, self._failed(node.id), failure=Failure(sentence)))
             return
-        self._tell_moved(moved)
+        self._strangers.tell(moved)
         self._started[node.id] = started
         self._site.reporter.started(node.id, assessment.reasons, job)
         self._site.processes.start(job)
         if node.id in self._site.processes.running:
             self._untold[node.id] = time.monotonic() + _LEADERS_S
-
-    # -- waiting ---------------------------------------------------------------------------------
 
     def _wait(self) -> None:
         """Sleep until something happens; only look whether it did while there are nodes to judge."""
@@ -264,8 +250,6 @@ class Foreman:
         self._site.claims.held.clear()
         self._site.claims.give_back_ahead()
         self._schedule.stop(self._started)
-
-    # -- ending ----------------------------------------------------------------------------------
 
     def _ended(self, ended: Exit) -> None:
         self._untold.pop(ended.node, None)
