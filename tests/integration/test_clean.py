@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ORCHFILE = """
     version = 1
+    [defaults]
+    cache = false
     [tasks.a]
     inputs = ["src"]
     outputs = ["out/a"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 COMMANDS = ("build", "list", "status", "why", "log", "graph", "clean", "check", "init", "schema")
-LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "cache", "audit")
+LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit")
 
 ORCHFILE = """
 version = 1

@@ -170,17 +170,12 @@ def test_a_mistake_and_its_place(project: Project, text: str, line: int, says: s
     [
         (ONE + "permissions = {}", "permissions"),
         (ONE + 'mode = "local"', "mode"),
-        (ONE + "relocatable = true", "relocatable"),
-        (ONE + "outputs = []\ncache = true", "cache"),
-        (ONE + 'outputs = []\ncache = "local"', "cache"),
         ("[gates.x]", "gates"),
         ("[hooks.pre-commit]", "hooks"),
-        ("[cache]", "cache"),
         ("[runs]", "runs"),
         ("[milestones.m]\nneeds = []\ngates = []", "gates"),
         ("[milestones.m]\nneeds = []\nmirrors = []", "mirrors"),
         ("[profiles.p]\nmode = 'local'", "mode"),
-        ("[profiles.p]\ncache = false", "cache"),
         ("[profiles.p]\npermissions = {}", "permissions"),
         ("[defaults]\nmode = 'local'", "mode"),
     ],
@@ -195,7 +190,7 @@ def test_what_later_versions_bring(project: Project, text: str, key: str) -> Non
 @pytest.mark.parametrize(
     "args",
     [
-        *("watch", "import", "completion", "runs", "gate", "milestone", "hook", "cache", "audit"),
+        *("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit"),
         *("build --since HEAD", "build --staged", "build --mode local", "build --trace t", "build --wait no"),
         *("build --allow edit", "build --capture", "why a --run x", "log a --run x"),
     ],
