@@ -123,6 +123,10 @@ class _Run:
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
         reporter = make_reporter(self._id, len(selected))
+
+        def make_judge(observer: Observer) -> Judge:
+            return Judge(graph, observer, memory, self._good_parts)
+
         stand = Stand(
             store=self._store,
             run_id=self._id,
@@ -140,7 +144,7 @@ class _Run:
             capacity=self._capacity(project),
             orders=orders,
             reporter=reporter,
-            make_judge=lambda observer: Judge(graph, observer, memory, self._good_parts),
+            make_judge=make_judge,
         )
         foreman, observer, _ = drive(stand, task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):

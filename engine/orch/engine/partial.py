@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from orch.cache.snapshot import News
     from orch.cache.touched import Look
     from orch.engine.claims import Claims
+    from orch.engine.judge import Judge
     from orch.engine.observe import Observer
     from orch.engine.reporter import Notes, Reporter, Summary
 
@@ -122,6 +123,10 @@ class _Run:
         already = total - len(self._part.numbers)
         schedule = Schedule(graph, graph.order, {})
         reporter = make_reporter(self._id, total, already)
+
+        def make_judge(observer: Observer) -> Judge:
+            return PartJudge(graph, observer, memory, lambda node: store.parts(node)[1], self._part)
+
         stand = Stand(
             store=store,
             run_id=self._id,
@@ -138,9 +143,7 @@ class _Run:
             capacity=Capacity(self._wish.jobs, self._nodes.facts["pools"]),
             orders=Orders((), self._wish.keep_going),
             reporter=reporter,
-            make_judge=lambda observer: PartJudge(
-                graph, observer, memory, lambda node: store.parts(node)[1], self._part
-            ),
+            make_judge=make_judge,
             snapshot=self._start.name,
         )
         foreman, observer, claims = drive(stand, task, self._begun)
