@@ -30,8 +30,8 @@ MAY_IMPORT = {
 
 
 def source_roots(root: Path) -> list[Path]:
-    """The folders at the top that hold a portion of `orch`."""
-    return sorted(found.parent for found in root.glob("*/orch") if found.is_dir())
+    """The folders at the top that hold a portion of `orch`; `.git` may hold a cache of that name."""
+    return sorted(found.parent for found in root.glob("[!.]*/orch") if found.is_dir())
 
 
 def unknown_layers(root: Path) -> list[str]:
