@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     IsLocked = Callable[[int], bool]
 
 
+_CLAIM = "insert or replace into claim (path, serial, node, mode) values (?, ?, ?, ?)"
+
+
 class Session(NamedTuple):
     """One build, as others need to know it: to name it while they wait, or to end what it left running."""
 
@@ -84,15 +87,14 @@ def take(
 ) -> tuple[Conflict, ...]:
     """Claim each node's paths, all or nothing; the conflicts of those that were not granted."""
     sessions = {session.serial: session for session in _sessions(database)}
+    if len(sessions) == 1:
+        database.run_many(_CLAIM, [row for request in wanted for row in _rows(serial, request)])
+        return ()
     conflicts: list[Conflict] = []
     for request in wanted:
-        found = next(_overlaps(database, serial, request), None) if len(sessions) > 1 else None
+        found = next(_overlaps(database, serial, request), None)
         if found is None:
-            rows = [(to_blob(path), serial, to_blob(request.node), "r") for path in request.reads]
-            rows += [(path, serial, to_blob(request.node), "w") for path in _written(request)]
-            database.run_many(
-                "insert or replace into claim (path, serial, node, mode) values (?, ?, ?, ?)", rows
-            )
+            database.run_many(_CLAIM, _rows(serial, request))
             continue
         path, holder_serial, holder_node = found
         holder = sessions[int(holder_serial or 0)]
@@ -176,6 +178,12 @@ def _overlaps(database: Database, serial: int, request: Request) -> Iterator[Row
             " and serial <> ? and (mode = 'w' or ? = 'w')",
             (*names, *((bare + b"/", bare + b"0") if below else ()), serial, mode),
         )
+
+
+def _rows(serial: int, request: Request) -> list[Row]:
+    node = to_blob(request.node)
+    read: list[Row] = [(to_blob(path), serial, node, "r") for path in request.reads]
+    return [*read, *((path, serial, node, "w") for path in _written(request))]
 
 
 def _written(request: Request) -> list[bytes]:

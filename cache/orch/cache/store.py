@@ -65,11 +65,11 @@ class Store:
         foreign = place.open_for_writing()
         slot = try_slot(place.path("locks"))
         try:
-            store = cls(place, store_file.empty(STATE), slot)
             try:
                 with held(place.path("locks", "state"), _LOCK_TIMEOUT_S):
-                    store._database = store_file.open_file(place.database, STATE)
+                    store = cls(place, store_file.open_file(place.database, STATE), slot)
             except DamagedError:
+                store = cls(place, store_file.empty(STATE), slot)
                 store._start_anew()
         except BaseException:
             slot[1].release()

@@ -150,7 +150,8 @@ class Evaluator:
         """The discovered inputs, and why they forbid the attempt to count."""
         node = started.node
         texts: list[str] = []
-        for path in filter(None, (node.depfile, started.depfile)):
+        reports = [path for path in (node.depfile, started.depfile) if path]
+        for path in reports if node.depfile or os.path.lexists(started.depfile) else ():
             try:
                 texts += _read_depfile(path)
             except FileNotFoundError:

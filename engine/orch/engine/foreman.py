@@ -32,7 +32,7 @@ else:
 
 _LEADERS_S = 0.2  # a task that lives so long is worth telling others about
 _JUDGE_S = 0.001  # of judging between two looks at what runs
-_HANDFUL = 4  # nodes to be claimed together
+_STOCK = 64  # judged nodes that wait to start are enough while something can start
 _LIVE_S = 0.1  # between two looks at the output of the only running node
 _STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 
@@ -70,7 +70,7 @@ class Foreman:
     def _judge_some(self) -> None:
         """Judge what is ready, the most urgent first, but start what can start meanwhile."""
         until_s = time.monotonic() + _JUDGE_S
-        while (self._capacity.is_full or self._schedule.count_runnable < _HANDFUL) and (
+        while (self._capacity.is_full or self._schedule.count_runnable < _STOCK) and (
             name := self._schedule.next_ready()
         ) is not None:
             assessment = self._assess(name)

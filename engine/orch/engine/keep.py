@@ -13,7 +13,7 @@ from orch.cache.digest import FOLDER, MISSING, read
 from orch.cache.key import key_of
 from orch.engine.lookup import candidates, declared_parts, is_reusable
 from orch.orchfile.size import shown_bytes
-from orch.reuse.entry import Entry, Member
+from orch.reuse.entry import Entry, Member, sha256_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ class Keeper:
             tries=record.tries,
         )
         harvest.keep_large()
-        self._cache.add(key_of(declared_parts(finished.parts)), entry)
+        declared = key_of(declared_parts(finished.parts)) if entry.discovered else entry.key
+        self._cache.add(declared, entry)
         self.due_s = self.due_s or (time.monotonic() + _FLUSH_S,)
 
     def hide(self, started: Started) -> None:
@@ -161,9 +162,9 @@ class Harvest:
     def _take(self, digest: str, data: bytes | None, path: str, size: int, *, holds: bool) -> None:
         self.size += size
         self._holds_root = self._holds_root or holds
-        if digest == MISSING or self._cache.has(digest):
+        if digest == MISSING or not sha256_in(digest):
             return
         if data is not None:
             self._cache.keep(digest, data)
-        else:
+        elif not self._cache.has(digest):
             self._large.append((digest, os.path.join(self._root, path)))

@@ -53,8 +53,8 @@ def declared_parts(parts: Parts) -> list[tuple[str, str]]:
 def candidates(assessment: Assessment, cache: Cache, digests: Digests) -> Iterator[Candidate]:
     """The keys to look for, that of the newest set first."""
     fixed = declared_parts(assessment.parts)
-    declared = key_of(fixed)
-    for paths in cache.sets(declared) or ((),):
+    declared = assessment.key if len(fixed) == len(assessment.parts) else key_of(fixed)
+    for paths in cache.sets(declared):
         new = tuple(path for path in paths if path not in assessment.inputs)
         try:
             found = named("discovered", [(path, digests.of(path, as_input=True)) for path in new])

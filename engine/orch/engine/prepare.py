@@ -6,7 +6,6 @@ Knows nothing of scheduling, claims and of what counts as success.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from posixpath import dirname
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from orch.graph.task import Node, Pattern
 
 
-_UNSAFE = re.compile(r"[^\w.=,@-]")  # in the name of a log
+_SAFE = "_.=,@-"  # in the name of a log, beside letters and digits
 _NAMED = 5  # paths that are named one by one when they are moved to the trash
 
 
@@ -187,7 +186,7 @@ class Preparer:
 
     def log_path(self, node: Node, number: int) -> str:
         """Where the log of a try goes."""
-        name = _UNSAFE.sub("~", node.id)
+        name = "".join([one if one.isalnum() or one in _SAFE else "~" for one in node.id])
         if name != node.id or len(name.encode()) > 180:
             name = f"{name.encode()[:180].decode(errors='ignore')}-{combine([node.id])[:8]}"
         suffix = f".{number}" if number > 1 else ""

@@ -7,7 +7,6 @@ the key was judged make no difference to what is recorded, and the next build fi
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -109,8 +108,10 @@ class Restorer:
                 self._digests.refresh(path)
             return Restored(moved=tuple(moved))
         finally:
-            with contextlib.suppress(OSError):  # it was never made, or goes another day
+            try:
                 remove_scratch(stage)
+            except OSError:
+                pass  # it was never made, or goes another day
         return Restored(self._record(node, candidate, entry, ended), ended, tuple(moved))
 
     def _is_there(self, member: Member) -> bool:

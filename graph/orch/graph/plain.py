@@ -25,7 +25,9 @@ def plain(value: object) -> object:
     >>> plain(Pattern("file", "a")), plain((Slot("inputs"), 1))
     (('file', 'a', False, False, 0), (('inputs', ''), 1))
     """
-    return tuple(map(plain, value)) if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return tuple([plain(one) if isinstance(one, tuple) else one for one in value])  # most are texts
 
 
 def node_of(data: Plain) -> Node:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 PATTERN = r"[0-9]{1,9}(\.[0-9]{1,9})? ?([kKMGT]i?)?B?"
 
 _POWERS = " kMGT"
@@ -17,6 +15,8 @@ def in_bytes(text: str) -> int:
     >>> in_bytes("10GiB"), in_bytes("500MB"), in_bytes("1.5k"), in_bytes("4096")
     (10737418240, 500000000, 1536, 4096)
     """
+    import re  # here: whoever only shows sizes is spared 5 ms
+
     if re.fullmatch(PATTERN, text) is None:
         raise ValueError(f"{text!r} is not a size")
     number = text.rstrip("kKMGTiB ")

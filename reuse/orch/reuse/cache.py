@@ -63,7 +63,7 @@ class Cache:
         return cls(place, settings, environ)
 
     def sets(self, declared_key: str) -> tuple[tuple[str, ...], ...]:
-        """The sets of discovered paths seen with this declared key, the newest first, at most 8."""
+        """The sets of discovered paths of the results with this declared key, as `index.sets`."""
         return self._attempt(lambda database, _: index.sets(database, declared_key), ())
 
     def find(self, key: str) -> Entry | None:

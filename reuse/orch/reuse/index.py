@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeVar
 
-    from orch.cache.store_file import Database
+    from orch.cache.store_file import Database, Row
     from orch.reuse.entry import Entry
 
     Item = TypeVar("Item")
@@ -54,6 +54,7 @@ create table pack (id integer primary key autoincrement, name text not null uniq
 create table account (name text primary key, value integer not null) without rowid;
 insert into account values ('bytes', 0), ('collected_s', 0);
 """
+_DROP_KEY = "delete from entry where key = ? and bound in (x'', ?)"
 SCHEMA = Schema("the cache's index", 0x6F726375, 1, _TABLES)  # "orcu"
 
 
@@ -111,15 +112,26 @@ def find(database: Database, key: str, root: str) -> tuple[list[Found], list[int
 
 
 def sets(database: Database, declared: str) -> tuple[tuple[str, ...], ...]:
-    """The sets of discovered paths seen with a declared key, the newest first."""
+    """The sets of discovered paths that results of a declared key have, the newest first; () = no result.
+
+    One that discovered nothing has the declared key itself, and comes last.
+    """
     rows = database.rows(
-        "select paths from seen where declared = ? order by stamp desc, id desc limit ?", (declared, SETS)
+        "select * from (select paths from seen where declared = ?1 order by stamp desc, id desc limit ?2)"
+        " union all select x'' where exists (select 1 from entry where key = ?1)",
+        (declared, SETS),
     )
-    found = [unpacked(paths) for (paths,) in rows]
-    # A result that discovered nothing has the declared key itself.
-    if found and database.rows("select 1 from entry where key = ? limit 1", (declared,)):
-        found.append(())
-    return tuple(found)
+    return tuple(unpacked(paths) for (paths,) in rows)
+
+
+def kept(database: Database, shas: Iterable[str]) -> set[str]:
+    """Those of the contents that are kept already."""
+    found: set[str] = set()
+    for batch in in_batches(shas):
+        marks = ", ".join("?" * len(batch))
+        rows = database.rows(f"select sha from blob where sha in ({marks})", map(_raw, batch))
+        found.update(sha.hex() for (sha,) in rows if isinstance(sha, bytes))
+    return found
 
 
 def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], bool]) -> list[str]:
@@ -132,25 +144,25 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
     _save_spots(database, batch)
     used = ((now_ns // 1_000_000_000, row) for row in batch.used)
     database.run_many("update entry set used_s = ? where id = ?", used)
+    bound = os.fsencode(root)
+    database.run_many(_DROP_KEY, ((key, bound) for key in batch.results))
+    kept = _kept_ids(database, batch, is_there)
+    row = as_number(database.rows("select coalesce(max(id), 0) from entry")[0][0])
     lost: list[str] = []
-    references: list[tuple[int, int]] = []
-    for key, result in batch.results.items():
-        drop_key(database, key, root)
-        if result is None:
-            continue
-        needed = _ids_of(database, result[1].blobs(), is_there)
-        if needed is None:
+    entries: list[Row] = []
+    references: list[Row] = []
+    for key, (declared, entry) in ((key, result) for key, result in batch.results.items() if result):
+        needed = [kept.get(sha) for sha in entry.blobs()]
+        if None in needed:
             lost.append(key)
-        else:
-            row = _add(database, *result, now_ns)
-            references += ((row, blob) for blob in needed)
+            continue
+        row += 1
+        entries.append(_entry_row(database, row, declared, entry, now_ns))
+        references += ((row, blob) for blob in needed)
+    columns = "(id, key, bound, seen, data, checksum, used_s)"
+    database.run_many(f"insert into entry {columns} values (?, ?, ?, ?, ?, ?, ?)", entries)
     database.run_many("insert into reference values (?, ?)", references)
     return lost
-
-
-def drop_key(database: Database, key: str, root: str) -> None:
-    """Forget what `find` gives for a key in `root`."""
-    database.rows("delete from entry where key = ? and bound in (x'', ?)", (key, os.fsencode(root)))
 
 
 def drop_entries(database: Database, rows: Iterable[int]) -> None:
@@ -224,25 +236,26 @@ def _save_spots(database: Database, batch: Batch) -> None:
     database.rows("update account set value = value + ? where name = 'bytes'", (grown,))
 
 
-def _ids_of(database: Database, shas: Iterable[str], is_there: Callable[[str], bool]) -> list[int] | None:
-    """The rows of contents; None if one of them is not kept."""
-    found: list[int] = []
-    for sha in shas:
-        rows = database.rows("select id, pack from blob where sha = ?", (_raw(sha),))
-        if not rows or (rows[0][1] == LOOSE and not is_there(sha)):
-            return None
-        found.append(as_number(rows[0][0]))
+def _kept_ids(database: Database, batch: Batch, is_there: Callable[[str], bool]) -> dict[str, int]:
+    """The rows of the contents that the results need, by sha256; without those that are not kept."""
+    needed = {sha for result in batch.results.values() if result for sha in result[1].blobs()}
+    found: dict[str, int] = {}
+    for shas in in_batches(needed):
+        marks = ", ".join("?" * len(shas))
+        rows = database.rows(f"select sha, id, pack from blob where sha in ({marks})", map(_raw, shas))
+        for raw, row, pack in rows:
+            sha = raw.hex() if isinstance(raw, bytes) else ""
+            if pack != LOOSE or is_there(sha):
+                found[sha] = as_number(row)
     return found
 
 
-def _add(database: Database, declared: str, entry: Entry, now_ns: int) -> int:
-    """The row of a new entry."""
+def _entry_row(database: Database, row: int, declared: str, entry: Entry, now_ns: int) -> Row:
+    """The columns of a new entry; its set of discovered paths is saved here."""
     paths, data = packed(entry.discovered), packed_entry(entry)
     seen = _seen(database, declared, paths, now_ns) if paths else 0
-    said = (entry.key, os.fsencode(entry.bound), seen, data, _checksum(data, paths))
-    columns = "(key, bound, seen, data, checksum, used_s)"
-    insert = f"insert into entry {columns} values (?, ?, ?, ?, ?, ?) returning id"
-    return as_number(database.rows(insert, (*said, now_ns // 1_000_000_000))[0][0])
+    bound = os.fsencode(entry.bound)
+    return row, entry.key, bound, seen, data, _checksum(data, paths), now_ns // 1_000_000_000
 
 
 def _seen(database: Database, declared: str, paths: bytes, now_ns: int) -> int:

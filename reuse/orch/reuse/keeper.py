@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from orch.reuse.folder import Folder
 
 
+_MOST_AT_HAND = 1 << 20  # bytes
+
+
 class Keeper:
     """What one build stores. Every method raises OSError or StateError where the disk refuses."""
 
@@ -30,28 +33,31 @@ class Keeper:
         self._database = database
         self._writer: Writer | None = None
         self._number = 0  # of the writer's pack
+        self._at_hand: dict[str, bytes] = {}  # small contents, which may be kept already
+        self._bytes_at_hand = 0
         self._waiting: dict[str, Spot] = {}
         self._unsynced: set[str] = set()  # folders
 
     @property
     def is_waiting(self) -> bool:
         """Whether something was kept since the last commit."""
-        return bool(self._waiting)
+        return bool(self._at_hand or self._waiting)
 
     def has(self, sha: str) -> bool:
         """Whether a content waits for the next commit."""
-        return sha in self._waiting
+        return sha in self._waiting or sha in self._at_hand
 
     def keep(self, sha: str, data: bytes) -> None:
-        """Keep bytes."""
+        """Keep bytes, unless they are kept already."""
+        if self.has(sha):
+            return
         if len(data) > SMALL:
             self._keep_loose(sha, loose.store_bytes(self._loose, sha, data))
             return
-        if sha in self._waiting:
-            return
-        writer = self._open_writer()
-        at = writer.append(sha, data)
-        self._waiting[sha] = Spot(sha, self._number, at, len(data))
+        self._at_hand[sha] = data
+        self._bytes_at_hand += len(data)
+        if self._bytes_at_hand > _MOST_AT_HAND:
+            self._put_into_pack()
 
     def keep_file(self, sha: str, path: str) -> None:
         """Keep a file's content; one that changed meanwhile is not kept."""
@@ -65,6 +71,7 @@ class Keeper:
     ) -> list[str]:
         """Name what waits and these results; the keys of those whose content was collected meanwhile."""
         packs: dict[int, tuple[str, int]] = {}
+        self._put_into_pack()
         if self._writer is not None:
             self._writer.sync()
             packs[self._number] = (self._writer.name, self._writer.size)
@@ -84,6 +91,15 @@ class Keeper:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _put_into_pack(self) -> None:
+        kept = index.kept(self._database, self._at_hand) if self._at_hand else ()
+        for sha, data in self._at_hand.items():
+            if sha not in kept:
+                at = self._open_writer().append(sha, data)
+                self._waiting[sha] = Spot(sha, self._number, at, len(data))
+        self._at_hand.clear()
+        self._bytes_at_hand = 0
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
