@@ -45,7 +45,7 @@ class At(NamedTuple):
 
     def into(self, key: str | int) -> At:
         """The place of an entry of the table or list that stands here."""
-        return self._replace(path=(*self.path, key))
+        return At(self.problems, self.source, (*self.path, key))
 
     def refuse(self, sentence: str, hint: str = "", part: Part = "value") -> object:
         """Say what is wrong here. Returns None, the result of a check that failed."""

@@ -63,8 +63,9 @@ class Table(NamedTuple):
             return at.refuse(f"{at.label()} has more than {self.most} entr{'y' if self.most == 1 else 'ies'}")
         checked: dict[str, object] = {}
         for name, item in value.items():
-            kind = self._kind(name, at.into(name), at.label())
-            found = None if kind is None else kind.check(item, at.into(name))
+            within = at.into(name)
+            kind = self._kind(name, within, at)
+            found = None if kind is None else kind.check(item, within)
             if found is not None:
                 checked[name] = found
         for name, hint in self.required.items():
@@ -75,7 +76,7 @@ class Table(NamedTuple):
                 at.into(name).refuse(f"`{name}` needs `{others[0]}` beside it", hint, "key")
         return checked
 
-    def _kind(self, name: str, at: At, table: str) -> Kind | None:
+    def _kind(self, name: str, at: At, table: At) -> Kind | None:
         """The kind of the entry of that name; None after saying that there can be none."""
         if name in self.keys:
             return self.keys[name].kind
@@ -86,7 +87,7 @@ class Table(NamedTuple):
             at.refuse(f"`{shown}` cannot name {self.names.what}", self.names.hint, "key")
         else:
             meant = self._meant(name) if len(at.problems) < _PROPOSALS else ""
-            at.refuse(f"unknown key `{shown}` in {table}", meant and f"did you mean `{meant}`?", "key")
+            at.refuse(f"unknown key `{shown}` in {table.label()}", meant and f"did you mean `{meant}`?", "key")
         return None
 
     def _meant(self, name: str) -> str:
