@@ -69,6 +69,7 @@ class Claims:
         self._served_at_s = self._asked_at_s = time.monotonic()  # the last such moment; the last transaction
         self._news_at_s = 0.0  # since when the oldest result waits
         self.held: set[str] = set()  # nodes that another build holds
+        self.outdated: set[str] = set()  # claimed after another build had changed what they were judged by
 
     def finished(self, attempt: Finished) -> None:
         """An attempt is to be recorded."""
@@ -160,7 +161,10 @@ class Claims:
             pending.clear()
         refused = self._store.commit(batch) if batch != Batch() else ()
         self._served, self._asked_at_s = 0, time.monotonic()
-        self._ahead.update({request.node for request in requests} - {one.node for one in refused})
+        claimed = {request.node for request in requests} - {one.node for one in refused}
+        self._ahead.update(claimed)
+        if claimed and self._store.data_version() != self._memory.version:
+            self.outdated.update(claimed)  # what is claimed stays as it is, so one look at it is enough
         for conflict in refused:
             if conflict.node not in ahead:
                 self._hold(conflict)

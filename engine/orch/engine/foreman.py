@@ -123,13 +123,12 @@ class Foreman:
         while (runnable := self._schedule.next_runnable(self._capacity)) is not None:
             wanted[runnable] = self._assessed[runnable]
         granted = self._site.claims.grant(wanted, self._upcoming)
-        is_as_loaded = not wanted or self._site.store.data_version() == self._site.memory.version
         for name in wanted:
             if name in granted and self._is_stopping:
                 self._site.claims.withdrawn(name)
             if name not in granted or self._is_stopping:
                 self._capacity.give_back(self._site.graph.nodes[name].limits)
-            elif (is_as_loaded or self._is_still_stale(name)) and not self._restored(name):
+            elif self._is_still_stale(name) and not self._restored(name):
                 self._start(self._site.graph.nodes[name], 1)
         return any(name not in self._started for name in wanted)
 
@@ -137,7 +136,10 @@ class Foreman:
         return {name: self._assessed[name] for name in self._schedule.upcoming(count)}
 
     def _is_still_stale(self, name: str) -> bool:
-        """The key is judged again after the claim if another build changed the state since it was loaded."""
+        """The key is judged again if another build changed the state between its loading and the claim."""
+        if name not in self._site.claims.outdated:
+            return True
+        self._site.claims.outdated.discard(name)
         assessment = self._assessed[name]
         self._site.memory.reload(name, self._site.store)
         outputs = self._site.memory.made.get(name, ())

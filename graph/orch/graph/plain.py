@@ -27,7 +27,8 @@ def plain(value: object) -> object:
     """
     if not isinstance(value, tuple):
         return value
-    return tuple([plain(one) if isinstance(one, tuple) else one for one in value])  # most are texts
+    # Most items are texts, or empty.
+    return tuple([plain(one) if one and isinstance(one, tuple) else one for one in value])
 
 
 def node_of(data: Plain) -> Node:

@@ -87,7 +87,9 @@ class Table(NamedTuple):
             at.refuse(f"`{shown}` cannot name {self.names.what}", self.names.hint, "key")
         else:
             meant = self._meant(name) if len(at.problems) < _PROPOSALS else ""
-            at.refuse(f"unknown key `{shown}` in {table.label()}", meant and f"did you mean `{meant}`?", "key")
+            at.refuse(
+                f"unknown key `{shown}` in {table.label()}", meant and f"did you mean `{meant}`?", "key"
+            )
         return None
 
     def _meant(self, name: str) -> str:

@@ -270,8 +270,10 @@ class NodeMaker:
 
 def _limits(table: dict[str, object]) -> Limits:
     # The schema has seen to the types; a key with a problem is missing, and then the default holds.
+    if table.keys().isdisjoint(_LIMITS):
+        return _NO_LIMITS
     said = {field: table[key] for key, field in _LIMITS.items() if key in table}
-    return Limits._make({**_NO_LIMITS._asdict(), **said}.values()) if said else _NO_LIMITS
+    return Limits._make({**_NO_LIMITS._asdict(), **said}.values())
 
 
 def _variables(source: Source) -> dict[str, Value]:

@@ -42,7 +42,7 @@ def parse(entry: str, folder: str, values: Mapping[str, Value]) -> Pattern:
     """
     negated, optional = entry.startswith("!"), entry.startswith("?")
     text = entry[1:] if negated or optional else entry
-    written = _EXPRESSION.sub("x", text)
+    written = _EXPRESSION.sub("x", text) if "{{" in text else text
     filled = plain(text, folder, values)
     if not filled:
         raise PatternError("an empty path")
