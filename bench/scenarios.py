@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +31,7 @@ SCENARIOS = {  # in this order: what builds from nothing comes first
 CHANGING = ("touch", "edit", "cutoff", "revert", "orchfile")
 FROM_NOTHING = ("full", "cost")
 _OLD_S = 0.05  # stamps older than this prove something on every file system that is measured here
-_serial = itertools.count()  # no edit ever brings back what a cache may know
+_serial = itertools.count()  # no edit ever brings back what a cache may know, nor is a name taken twice
 
 
 class Place(NamedTuple):
@@ -154,22 +153,33 @@ def _counted(one: Place) -> int:
 
 
 def _clear(graph: Graph, one: Place) -> None:
-    """Remove everything that a build made."""
-    for step in graph.steps if one.tool.file else ():
-        (one.folder / step.output).unlink(missing_ok=True)
-        if step.depfile:
-            (one.folder / step.depfile).unlink(missing_ok=True)
-    for pattern in one.tool.state:
-        for path in one.folder.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    """Move away everything that a build made.
+
+    Were it deleted, the build would pay for that: ext4 searches long for inodes that were not freed just now.
+    """
+    aside = one.folder.parent / f"aside-{next(_serial)}"
+    aside.mkdir()
+    made = [
+        one.folder / shapes.MADE,
+        *(path for pattern in one.tool.state for path in one.folder.glob(pattern)),
+    ]
+    for path in made:
+        if path.exists():
+            path.rename(aside / path.name)
+    if one.tool.file:
+        shapes.make_folders(graph, one.folder)
+
+
+def _await_edit(trees: Iterable[Place]) -> None:
+    """Wait for the next second where a tool could not see an edit in this one."""
+    if any(one.tool.whole_seconds for one in trees):
+        time.sleep(1 - time.time() % 1)
 
 
 def _change(scenario: str, graph: Graph, trees: Sequence[Place], late: set[str]) -> None:
     """Make the edit, if the scenario has one, after which the next run is measured."""
     serial = next(_serial)
+    _await_edit(trees)
     first = [one.folder / graph.sources[0] for one in trees]
     if scenario == "touch":
         for source in first:
@@ -186,6 +196,7 @@ def _change(scenario: str, graph: Graph, trees: Sequence[Place], late: set[str])
             source.write_text(f"other {serial}\n")
         _settle(trees, late)
         time.sleep(_OLD_S)
+        _await_edit(trees)
         for source, text in zip(first, texts, strict=True):
             source.write_text(text)
     elif scenario == "orchfile":

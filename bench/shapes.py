@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from bench.commands import Step
 
-_OUT = "out/"  # where the steps write
+MADE = "out"  # the folder that the steps write to
+
+_OUT = MADE + "/"
 _FOLDER = 100  # files in one folder
 _LAYERS = 10
 _MANY, _MANY_POOL = 200, 2_000  # inputs of a node, and the files they are taken from
@@ -68,10 +70,17 @@ def lay_out(graph: Graph, folder: Path) -> None:
     """Write the sources, and make the folders of the outputs, which make does not do by itself."""
     texts = {path: f"source {path}\n" for path in graph.sources}
     texts |= {step.listing: commands.listing(step) for step in graph.steps if step.headers}
-    for place in {(folder / path).parent for path in (*texts, *(step.output for step in graph.steps))}:
+    for place in {(folder / path).parent for path in texts}:
         place.mkdir(parents=True, exist_ok=True)
+    make_folders(graph, folder)
     for path, text in texts.items():
         (folder / path).write_text(text)
+
+
+def make_folders(graph: Graph, folder: Path) -> None:
+    """The folders of the outputs."""
+    for place in {(folder / step.output).parent for step in graph.steps}:
+        place.mkdir(parents=True, exist_ok=True)
 
 
 def _wide(size: int) -> list[Step]:

@@ -29,6 +29,7 @@ class Tool(NamedTuple):
     depfiles: bool = False  # it can learn from a command what that has read
     reruns_edited: bool = False  # it runs a command again whose text was edited
     looks_at_age: bool = False  # it trusts a file's time only once that is old enough
+    whole_seconds: bool = False  # it takes an edit for none that comes in the second of the last build
     rival: str = ""  # the row that it is compared with besides the yardsticks
 
 
@@ -98,7 +99,13 @@ def _peer(name: str, jobs: int) -> Tool:
             (".doit.db*", "__pycache__"),
         ),
         "scons": Tool(
-            "scons", (program, "-Q", two), "SConstruct", scons.text, (".sconsign*",), reruns_edited=True
+            "scons",
+            (program, "-Q", two),
+            "SConstruct",
+            scons.text,
+            (".sconsign*",),
+            reruns_edited=True,
+            whole_seconds=True,
         ),
         "task": Tool("task", (program, "-C", str(jobs)), "Taskfile.yml", taskfile.text, (".task",)),
     }[name]

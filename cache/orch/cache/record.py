@@ -5,6 +5,8 @@ Knows nothing of the database or of why a node is stale.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
@@ -69,7 +71,7 @@ def packed(texts: Iterable[str]) -> bytes:
     >>> unpacked(packed(["a", "b c"])), unpacked(packed([])), unpacked(packed(["a" * 600]))[0][:3]
     (('a', 'b c'), (), 'aaa')
     """
-    joined = "".join(f"{text}\0" for text in texts).encode("utf-8", "surrogateescape")
+    joined = "\0".join([*texts, ""]).encode("utf-8", "surrogateescape")
     if len(joined) < _LONG:
         return joined and _PLAIN + joined
     import zlib
@@ -99,7 +101,7 @@ def unpacked(data: object) -> tuple[str, ...]:
 
 def packed_parts(parts: Parts) -> bytes:
     """Key parts as compressed bytes."""
-    return packed(text for part in parts for text in part)
+    return packed(chain.from_iterable(parts))
 
 
 def unpacked_parts(data: object) -> Parts:
