@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import scenarios, shapes, tools
+from bench import commands, scenarios, shapes, tools
 from bench.scenarios import Row
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Case(NamedTuple):
 def cases(plan: Plan, scenario: str) -> list[Case]:
     """The graphs for one scenario, without those that are larger than their shape allows.
 
-    >>> cases(Plan(("cost",)), "cost")
-    [Case(size=1000, shape='wide', command='sh'), Case(size=1000, shape='wide', command='cp')]
+    >>> [case.command for case in cases(Plan(("cost",)), "cost")]
+    ['sh', 'cp', 'work']
     >>> cases(Plan((), sizes=(10, 10_000), shapes=("wide", "many")), "noop")
     [Case(size=10, shape='wide', command='sh'), Case(size=10000, shape='wide', command='sh'), \
 Case(size=10, shape='many', command='sh')]
@@ -62,9 +62,9 @@ Case(size=10, shape='many', command='sh')]
         from_nothing = scenario in scenarios.FROM_NOTHING
         usual = _ONE_SHAPE.get(scenario, _USUAL.get(shape, _USUAL_OTHERS))
         for size in plan.sizes or [size for size in usual if size <= _LONG or not from_nothing]:
-            # `cp` cannot drop a part of its input and does not count itself: it shows the cost of a program.
-            both = shape == "wide" and from_nothing
-            for command in plan.commands or ("sh", "cp") if both else ("sh",):
+            # The others than `sh` show the cost of a program, and what is left of it in a build that works.
+            several = shape == "wide" and from_nothing
+            for command in (plan.commands or commands.COMMANDS) if several else ("sh",):
                 if size <= shapes.SHAPES[shape].most:
                     found.append(Case(size, shape, command))
     return found

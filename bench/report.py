@@ -110,7 +110,7 @@ def _groups(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def _graph(row: Row, named: bool = True) -> str:
-    command = " `cp`" if row.command == "cp" else ""
+    command = "" if row.command == "sh" else f" `{row.command}`"
     tool = f", {row.tool}" if named and row.tool != "orch" else ""
     return f"{row.shape} {row.size:,}{command}{tool}"
 
