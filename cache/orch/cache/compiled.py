@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NOBODY = -1
 _ROLES: tuple[Role, ...] = ("file", "folder", "fixed")
 _DIGEST = 33  # bytes: the letter, and the sha256
+_SEARCHED = 50  # look-ups, before a table is made
 
 
 class PathFacts(NamedTuple):
@@ -107,6 +108,7 @@ class Paths:
             raw, size = shard(snapshot, which)
             self._text += raw[32 * size :] + b"\0"
         self._paths: list[bytes] = []
+        self._numbers = _Numbers(self._text)
         self._news: News = {}, {}, []
         self._extra = {path: number for number, path in enumerate(snapshot.added, len(self._roles))}
         for told in snapshot.news:
@@ -124,8 +126,8 @@ class Paths:
 
     def number(self, path: bytes) -> int | None:
         """The number of a path, None if the snapshot does not have it."""
-        at = self._text.find(b"\0" + path + b"\0")
-        return self._text.count(b"\0", 0, at) if at >= 0 else self._extra.get(path)
+        found = self._numbers.get(path)
+        return self._extra.get(path) if found is None else found
 
     def facts(self, number: int) -> PathFacts:
         """What is known of the path of a number."""
@@ -147,6 +149,7 @@ class Nodes:
         (names, ends, self._data, *lists, facts) = marshal.loads(snapshot.section(1))
         self._text = b"\0" + names + b"\0"
         self._names: list[bytes] = []
+        self._numbers = _Numbers(self._text)
         self._ends = memoryview(ends).cast("i")
         self._before, self._after, self._behind = (_Lists(*lists[i : i + 2]) for i in (0, 2, 4))
         self.facts: dict[str, Any] = facts
@@ -159,8 +162,7 @@ class Nodes:
 
     def number(self, name: str) -> int | None:
         """The number of the node with this id, None if there is none."""
-        at = self._text.find(b"\0" + name.encode("utf-8", "surrogateescape") + b"\0")
-        return self._text.count(b"\0", 0, at) if at >= 0 else None
+        return self._numbers.get(name.encode("utf-8", "surrogateescape"))
 
     def data(self, number: int) -> object:
         """The node itself, as it was given to `packed_nodes`."""
@@ -188,6 +190,33 @@ class Nodes:
                     found.add(number)
                     todo.append(number)
         return sorted(found)
+
+
+class _Numbers:
+    """The numbers of texts that are joined by NUL, with one before and one after all of them.
+
+    The first few are searched for, which is quicker than taking the whole apart.
+
+    >>> numbers = _Numbers(b"\\0a\\0bc\\0")
+    >>> numbers.get(b"bc"), numbers.get(b"c")
+    (1, None)
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._asked = 0
+        self._found: dict[bytes, int] = {}
+
+    def get(self, wanted: bytes) -> int | None:
+        """The number of a text, None if it is not there."""
+        self._asked += 1
+        if self._asked > _SEARCHED:
+            self._found = self._found or {
+                one: number for number, one in enumerate(self._text[1:-1].split(b"\0"))
+            }
+            return self._found.get(wanted)
+        at = self._text.find(b"\0" + wanted + b"\0")
+        return self._text.count(b"\0", 0, at) if at >= 0 else None
 
 
 class _Lists:

@@ -5,6 +5,7 @@ Knows nothing of nodes and of why a path matters.
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 from _imp import source_hash
@@ -33,6 +34,9 @@ class Facts(NamedTuple):
     prefixes: tuple[bytes, ...]  # no variable that begins so may be set beside those in `values`
     absent: list[bytes]  # paths that must not exist
     nodes: int  # how many, for the message
+
+
+MOST_NEWS = 100  # pieces; then a build of everything is to write the snapshot anew
 
 
 class News(NamedTuple):
@@ -70,13 +74,14 @@ def write(
 def append(path: str, snapshot: Snapshot, news: News) -> None:
     """Add what a build found out to the snapshot it started from, at `path`, in one write.
 
-    Raises OSError; where another file is at `path` by now nothing is written.
+    Raises OSError, also where another file is at `path` by now: then nothing is written.
     """
     raw = marshal.dumps((snapshot.tag, len(snapshot.news), *news))
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if os.path.samestat(os.fstat(fd), os.fstat(snapshot.handle)):
-            write_all(fd, len(raw).to_bytes(8, "little") + source_hash(snapshot.key, raw) + raw)
+        if not os.path.samestat(os.fstat(fd), os.fstat(snapshot.handle)):
+            raise FileExistsError(errno.EEXIST, "another snapshot", path)
+        write_all(fd, len(raw).to_bytes(8, "little") + source_hash(snapshot.key, raw) + raw)
     finally:
         os.close(fd)
 

@@ -6,10 +6,11 @@ Knows nothing of nodes. Opens no database: a `touch` costs reading the file, and
 from __future__ import annotations
 
 import os
+import stat
 
 from orch.cache.compiled import NOBODY, Paths, packed_news
 from orch.cache.digest import FOLDER, MISSING, digest_listing, read
-from orch.cache.snapshot import News, append
+from orch.cache.snapshot import MOST_NEWS, News, append
 from orch.cache.stamp import Clock, of_stat
 from orch.cache.witness import Witness
 from orch.graph.value import NamedTuple
@@ -42,7 +43,8 @@ def look_again(paths: Paths, snapshot: Snapshot, scratch: str) -> Look | None:
             now_ns = clock.now_ns()
             if facts.role == "folder":
                 before = os.lstat(path)
-                if digest_listing(path) != facts.digest or of_stat(os.lstat(path)) != of_stat(before):
+                same = stat.S_ISDIR(before.st_mode) and digest_listing(path) == facts.digest  # no link to one
+                if not same or of_stat(os.lstat(path)) != of_stat(before):
                     return None
                 stamp, device = of_stat(before), before.st_dev
             elif facts.role == "file":
@@ -72,8 +74,13 @@ def look_again(paths: Paths, snapshot: Snapshot, scratch: str) -> Look | None:
 
 
 def note_touched(path: str, snapshot: Snapshot, look: Look) -> None:
-    """Add the stamps of what was merely touched to the snapshot at `path`; raises OSError."""
-    if look.same:
+    """Add the stamps of what was merely touched to the snapshot at `path`; raises OSError.
+
+    A snapshot with too much added to it is removed.
+    """
+    if len(snapshot.news) >= MOST_NEWS:
+        os.unlink(path)
+    elif look.same:
         append(path, snapshot, News(look.same, [], (), packed_news({}, {}, [])))
 
 

@@ -28,7 +28,7 @@ def remove_output(root: str, path: str, recorded: str, digests: Digests) -> bool
     to it leads outside the root, OSError if it cannot be deleted.
     """
     full = _inside(root, path)
-    digests.refresh(path)
+    digests.renew(path)
     try:
         found = digests.of(path)
     except OSError:  # a FIFO, a device, an unreadable file: none of them was recorded
@@ -45,7 +45,7 @@ def remove_output(root: str, path: str, recorded: str, digests: Digests) -> bool
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
             raise
-    digests.refresh(path)
+    digests.renew(path)
     return True
 
 

@@ -51,6 +51,9 @@ class Digests:
         self._known = known
         self._clock = clock
         self._judged: dict[str, str] = {}
+        self._before: dict[str, str] = {}  # what was judged by before a path was refreshed
+        self._racy: dict[str, Stamp] = {}  # under which it was read last
+        self.drifted: set[str] = set()  # others than their writers changed these after they were judged by
         self._changed: dict[str, Witness | None] = {}
 
     def of(self, path: str, *, as_input: bool = False) -> str:
@@ -61,6 +64,8 @@ class Digests:
         digest = self._judged.get(path)
         if digest is None:
             digest = self._judged[path] = self._judge(path)
+            if self._before.pop(path, digest) != digest:
+                self.drifted.add(path)
         if as_input and digest.startswith("l:"):
             target = resolve(self._full(path))
             # The target has a witness of its own, so that the pair is never trusted by half.
@@ -86,10 +91,16 @@ class Digests:
         self._remember(path, None if status is None else Witness(digest, *of_stat(status), racy=True))
 
     def refresh(self, *paths: str) -> None:
-        """Look at these again when next asked, as after a node ran; at what links lead to, too."""
+        """Look at these again when next asked, in case that they changed; at what links lead to, too."""
         for path in paths:
-            if self._judged.pop(path, "").startswith("l:"):
-                self._judged.pop(os.path.realpath(self._full(path)).removeprefix(self._prefix), None)
+            if self._forget(path).startswith("l:"):
+                self._forget(os.path.realpath(self._full(path)).removeprefix(self._prefix))
+
+    def renew(self, *paths: str) -> None:
+        """The same for who writes these: nobody was judged by what is there from now on."""
+        self.refresh(*paths)
+        for path in paths:
+            self._before.pop(path, None)
 
     def learn(self, path: str, seen: Witness) -> None:
         """`path` was read just now, whatever was known of it before."""
@@ -109,7 +120,7 @@ class Digests:
 
         Call it when the build is done. Waits at most 10 ms; what is too young for that stays racy.
         """
-        racy = {path: seen.stamp for path, seen in self._changed.items() if seen is not None and seen.racy}
+        racy = dict(self._racy)
         now_ns = start_ns = self._clock.now_ns() if racy else 0
         # A stamp of the future never gets old, and coarse clocks are not worth waiting for.
         ages = [age for stamp in racy.values() if (age := self._clock.age_ns(stamp, now_ns)) >= 0]
@@ -144,7 +155,16 @@ class Digests:
         self._remember(path, Witness(reading.digest, *reading.stamp, racy))
         return reading
 
+    def _forget(self, path: str) -> str:
+        digest = self._judged.pop(path, "")
+        if digest:
+            self._before.setdefault(path, digest)
+        return digest
+
     def _remember(self, path: str, seen: Witness | None) -> None:
+        self._racy.pop(path, None)
+        if seen is not None and seen.racy:
+            self._racy[path] = seen.stamp
         if seen is not None:
             self._known[path] = self._changed[path] = seen
         elif self._known.pop(path, None) is not None:

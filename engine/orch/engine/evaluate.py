@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from posixpath import join, normpath, relpath
 
-from orch.cache.digest import FOLDER
+from orch.cache.digest import FOLDER, MISSING
 from orch.cache.key import key_of
 from orch.cache.record import Finished, Record, packed
 from orch.cache.stamp import stamp_of
@@ -104,7 +104,7 @@ class Evaluator:
         outputs: dict[str, str] = {}
         failure = None
         for path in paths:
-            self._digests.refresh(path)
+            self._digests.renew(path)
             try:
                 outputs[path] = harvest.digest(path) if harvest else self._digests.of(path)
             except OSError as error:
@@ -163,26 +163,31 @@ class Evaluator:
         known = {*outputs, *started.assessment.inputs, *modified}
         found = dict.fromkeys(_below_root(node.cwd, text) for text in texts)
         discovered = tuple(path for path in found if path not in known and _can_change(path))
+        judged = dict(started.assessment.parts) if discovered else {}
         for path in discovered:
             if os.path.exists(path) and not os.access(path, os.R_OK):
                 return (), Failure(f"it read {path}, which cannot be read by this user")
-            failure = undeclared_edge(self._graph, node, path) or self._changed_discovery(started, path)
+            failure = undeclared_edge(self._graph, node, path) or self._changed_discovery(
+                started, path, judged.get(f"discovered:{path}")
+            )
             if failure:
                 return discovered, failure
         return discovered, None
 
-    def _changed_discovery(self, started: Started, path: str) -> Failure | None:
-        """A discovered input counts as unchanged if its stamp from before still holds, or it is older."""
+    def _changed_discovery(self, started: Started, path: str, before: str | None) -> Failure | None:
+        """F6 for a discovered input: it is as the node was judged (`before`), or older than its start."""
         now = stamp_of(path)
         known = self._digests.witness(path)
-        if now is None or (known is not None and known.stamp == now):
-            return None
-        if max(now.mtime_ns, now.ctime_ns) < started.started_ns:
+        if known is None or known.stamp != now or known.racy:
             self._digests.refresh(path)
+        elif known.digest == before:
             return None
-        before = known.digest if known else None
-        self._digests.refresh(path)
-        return None if before is not None and self._digests.of(path) == before else _changed(path, started)
+        if now is not None and max(now.mtime_ns, now.ctime_ns) < started.started_ns:
+            return None
+        if now is None and before in (None, MISSING):
+            return None
+        is_same = before is not None and self._digests.of(path, as_input=True) == before
+        return None if is_same else _changed(path, started)
 
 
 def undeclared_edge(graph: BuildGraph, node: Node, path: str) -> Failure | None:

@@ -35,7 +35,7 @@ def state_left(files: Iterable[Input], digests: Digests) -> tuple[list[tuple[str
     left: list[tuple[str, str]] = []
     failure = None
     for item in files:
-        digests.refresh(item.path)
+        digests.renew(item.path)
         try:
             digest = digests.of(item.path, as_input=True)
         except OSError as error:

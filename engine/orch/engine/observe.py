@@ -40,6 +40,7 @@ class Tool(NamedTuple):
     """Where a tool was found, and what must stay absent for it to be found there again."""
 
     path: str
+    real: str  # behind links
     tried: tuple[str, ...]
 
 
@@ -171,11 +172,11 @@ class Observer:
         asked = (name, path_variable, place)
         if asked not in self.tools:
             found = find_program(name, path_variable, place)
-            self.tools[asked] = Tool(found.path, found.tried) if found else None
+            self.tools[asked] = Tool(found.path, os.path.realpath(found.path), found.tried) if found else None
         tool = self.tools[asked]
         if tool is None:
             return MISSING
-        return f"{tool.path} {self.digests.of(os.path.realpath(tool.path))}"
+        return f"{tool.path} {self.digests.of(tool.real)}"
 
     def _fact_parts(self, node: Node) -> list[tuple[str, str]]:
         return [(f"fact:{command}", self._fact(node, command)) for command in node.facts]

@@ -47,13 +47,14 @@ class Part:
     def left(self, node: str, left: Mapping[str, str]) -> None:
         """`node` ended, or was ended by another build: what it left where it writes, path -> digest."""
         mine = self._nodes.number(node)
-        assert mine is not None
+        if mine is None:
+            return  # another build's, of which nothing here depends
         if has_open_outputs(self.graph.nodes[node]):
-            self._unsettle(self._nodes.behind_one(mine))
+            self._unsettle(self._nodes.behind([mine]))
         for path, digest in left.items():
             number = self.paths.number(os.fsencode(path))
             if number is None:
-                self._unsettle(self._nodes.behind_one(mine))
+                self._unsettle(self._nodes.behind([mine]))
             elif (facts := self.paths.facts(number)).digest != digest:
                 self._unsettle(facts.readers)
 
@@ -111,7 +112,7 @@ def _graph(nodes: Nodes, paths: Paths, numbers: Iterable[int]) -> BuildGraph:
     """A graph that looks its nodes up; `order` holds only those of the part."""
     others = nodes.facts["others"]
     data = Lazy(lambda name: None if (number := nodes.number(name)) is None else nodes.data(number))
-    tasks = dict(others.values())
+    tasks = nodes.facts["tasks"]
 
     def node(name: str) -> Node | None:
         if data.get(name) is not None:
@@ -122,7 +123,7 @@ def _graph(nodes: Nodes, paths: Paths, numbers: Iterable[int]) -> BuildGraph:
     def owner(path: str) -> str | None:
         number = paths.number(os.fsencode(path))
         found = NOBODY if number is None else paths.facts(number).owner
-        return nodes.name(found) if found != NOBODY else others.get(path, (None,))[0]
+        return nodes.name(found) if found != NOBODY else others.get(path)
 
     def names(name: str, neighbours: str) -> tuple[str, ...] | None:
         number = nodes.number(name)

@@ -11,7 +11,7 @@ import time
 
 from orch.cache.compiled import NOBODY
 from orch.cache.place import new_run_id, place_of
-from orch.cache.snapshot import append
+from orch.cache.snapshot import MOST_NEWS, append
 from orch.cache.stamp import Clock
 from orch.cache.store import Store
 from orch.cache.witness import Digests
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     MakeReporter = Callable[[str, int, int], Reporter]  # run id, number of nodes, how many are fresh already
 
-_MOST_NEWS = 100  # pieces; then a build of everything writes the snapshot anew
+_MOST_NODES = 1000  # behind what changed; for more a build of everything is quicker
 
 
 class Start(NamedTuple):
@@ -77,7 +77,7 @@ def build_part(
     run = None
     try:
         run = _Run(start, wish, environ, store)
-        if not store.notice and not store.is_empty():
+        if run.is_small and not store.notice and not store.is_empty():
             bury_dead(store, notes)
             return run.build(make_reporter, began_s)
     except StateError:
@@ -106,10 +106,16 @@ class _Run:
         self._memory = PartMemory(self._part, store)
         self._clock = Clock(self._place.path("tmp"))
         self._claims: Claims | None = None
+        self._is_armed = False  # there is a snapshot of what this build left
         self._digests = Digests(self._place.root, Lazy(store.witness), self._clock)
         for number, witness in start.look.differing.items():
             if witness:
                 self._digests.learn(os.fsdecode(start.paths.path(number)), witness)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether looking things up one by one is worth it."""
+        return len(self._part.numbers) <= _MOST_NODES
 
     @property
     def has_started(self) -> bool:
@@ -121,7 +127,7 @@ class _Run:
         graph, memory, store = self._part.graph, self._memory, self._store
         total = self._start.snapshot.nodes
         already = total - len(self._part.numbers)
-        schedule = Schedule(graph, graph.order, {})
+        schedule = Schedule(graph, frozenset(graph.order), {})
         reporter = make_reporter(self._id, total, already)
 
         def make_judge(observer: Observer) -> Judge:
@@ -164,35 +170,42 @@ class _Run:
         return tuple((name, node) for name, node in found if node)
 
     def _rearm(self, observer: Observer, was_disarmed: bool, schedule: Schedule) -> None:
+        """Bring the snapshot up to date; without that there is none, and the next build writes it anew."""
         snapshot = self._start.snapshot
         kept = self._place.path("tmp" if was_disarmed else "snapshot", self._start.name)
         try:
-            news = None if len(snapshot.news) >= _MOST_NEWS else self._news(observer, schedule)
+            news = None if len(snapshot.news) >= MOST_NEWS else self._news(observer, schedule)
             # What another build changed since we looked is not what we found fresh.
             if news and self._store.data_version() == self._memory.version:
                 self._store.if_alone(lambda: self._put_back(kept, news, was_disarmed))
-                return
         except (Unfit, OSError):
             pass
-        if was_disarmed:
+        if not self._is_armed:
             _remove(kept)
 
     def _news(self, observer: Observer, schedule: Schedule) -> News:
-        ended = {number: schedule.endings[self._nodes.name(number)] for number in self._part.numbers}
+        part, memory = self._part, self._memory
+        ended = {number: schedule.endings[self._nodes.name(number)] for number in part.numbers}
         stale = [number for number, ending in ended.items() if ending != "ok"]
         rearming = Rearming(self._start.paths, observer, self._clock, stale)
-        rearming.looked_at(self._start.snapshot.changed)
+        rearming.looked_at(self._start.snapshot.changed, self._start.look)
+        made: list[tuple[int, str]] = []
         for number, ending in ended.items():
             name = self._nodes.name(number)
-            record = self._memory.records.get(name) if name in self._part.unsettled else None
+            record = memory.records.get(name) if name in part.unsettled else None
             if ending == "ok" and record is not None and record.run == self._id:
-                rearming.ran(number, name, self._part.graph, self._memory)
+                made.append((number, name))
+        for _, name in made:
+            rearming.wrote(name, part.graph, memory)
+        for number, name in made:
+            rearming.read(number, name, part.graph, memory)
         return rearming.news()
 
     def _put_back(self, kept: str, news: News, was_disarmed: bool) -> None:
         append(kept, self._start.snapshot, news)
         if was_disarmed:
             os.rename(kept, self._place.path("snapshot", self._start.name))
+        self._is_armed = True
 
 
 def _remove(path: str) -> None:

@@ -139,7 +139,7 @@ class Preparer:
             recorded = made.get(path, FOLDER if is_folder else "")
             if not remove_output(self._place.root, path, recorded, self._digests):
                 moved[path] = to_trash(self._place, self._run_id, path)
-                self._digests.refresh(path)
+                self._digests.renew(path)
         if len(moved) > _NAMED:
             first = min(moved, key=os.fsencode)
             several = f"{first} and {len(moved) - 1:,} more outputs of {node.id} were not as orch left them"

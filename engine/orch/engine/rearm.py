@@ -1,12 +1,14 @@
 """Brings the snapshot that a build started from up to date with what that build found and made.
 
-Knows nothing of how the build went. What cannot be vouched for is left out, so that the next build looks at
-it again; what the snapshot has no place for means that there is no snapshot any more.
+Knows nothing of how the build went. A path is vouched for by the content that its readers were judged by,
+never by what is there at the end. What cannot be vouched for is made to differ, so that the next build looks
+at it and at its readers; what the snapshot has no place for means that there is no snapshot any more.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from posixpath import dirname
 
 from orch.cache.compiled import packed_news
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from orch.cache.compiled import Paths
     from orch.cache.proof import Row
     from orch.cache.stamp import Clock, Stamp
+    from orch.cache.touched import Look
     from orch.engine.memory import Memory
     from orch.engine.observe import Observer
     from orch.graph.build_graph import BuildGraph
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 class Unfit(Exception):
     """The snapshot has no place for what the build made."""
+
+
+_NO_STAMP = (0, 0, 0, 0)
+_NO_DIGEST = "?"  # no file has it
 
 
 class Rearming:
@@ -44,15 +51,18 @@ class Rearming:
         self._readers: dict[int, tuple[int, ...]] = {}
         self._added: dict[str, tuple[Row, str, tuple[int, ...]]] = {}
 
-    def looked_at(self, numbers: Iterable[int]) -> None:
+    def looked_at(self, numbers: Iterable[int], look: Look) -> None:
         """These paths had other stamps when the build began. Raises Unfit and OSError."""
         for number in numbers:
             if self._paths.facts(number).role == "folder":
                 self._folder(number, os.fsdecode(self._paths.path(number)))
-            self._file(number)
+            elif number in look.differing:
+                self._file(number)
+            elif number in look.same:
+                self._stamps[number] = look.same[number]
 
-    def ran(self, number: int, name: str, graph: BuildGraph, memory: Memory) -> None:
-        """The node `name`, with this number, was made anew. Raises Unfit and OSError."""
+    def wrote(self, name: str, graph: BuildGraph, memory: Memory) -> None:
+        """The node `name` was made anew. Raises Unfit and OSError."""
         if graph.modified.get(name):
             raise Unfit  # others, which discovered what it changed, may have been judged before
         folders: dict[str, None] = {}
@@ -66,13 +76,18 @@ class Rearming:
             known = self._paths.number(os.fsencode(folder))
             if known is not None and self._paths.facts(known).role == "folder":
                 self._folder(known, folder)
+
+    def read(self, number: int, name: str, graph: BuildGraph, memory: Memory) -> None:
+        """The same node, with this number, once all that was written is known. Raises Unfit and OSError."""
         record = memory.records.get(name)
         read = self._observer.inputs(graph.nodes[name])
         for path in (*read, *(record.discovered if record else ())):
             self._read(number, path)
 
     def news(self) -> News:
-        """All of it."""
+        """All of it. Raises Unfit."""
+        if self._digests.drifted:
+            raise Unfit  # of two readers one may have been judged by the older content
         added = [(os.fsencode(path), row) for path, (row, _, _) in self._added.items()]
         told = packed_news(
             self._contents, self._readers, [(digest, nodes) for _, digest, nodes in self._added.values()]
@@ -81,22 +96,24 @@ class Rearming:
 
     def _file(self, number: int) -> None:
         facts = self._paths.facts(number)
-        if facts.role != "file" or not self._stale.isdisjoint((facts.owner, *facts.readers)):
-            return  # whoever reads it looks at it again anyway
+        if facts.role != "file":
+            return
+        if not self._stale.isdisjoint((facts.owner, *facts.readers)):
+            # Of its readers one is not fresh, another may have been made from what will be undone tomorrow.
+            self._stamps[number], self._contents[number] = _NO_STAMP, _NO_DIGEST
+            return
         path = os.fsdecode(self._paths.path(number))
         digest = self._digests.of(path)
         if digest in (MISSING, FOLDER) or digest.startswith("l:"):
             raise Unfit
         self._contents[number] = digest
-        row = self._row(path)
-        if row:
-            self._stamps[number] = row
+        self._stamps[number] = self._row(path) or _NO_STAMP
 
     def _folder(self, number: int, path: str) -> None:
         """A listed folder in which something was written: still the same names."""
         now_ns = self._clock.now_ns()
         before = os.lstat(path)
-        same = digest_listing(path) == self._paths.facts(number).digest
+        same = stat.S_ISDIR(before.st_mode) and digest_listing(path) == self._paths.facts(number).digest
         if not same or of_stat(os.lstat(path)) != of_stat(before):
             raise Unfit
         if not self._clock.is_racy(of_stat(before), now_ns, before.st_dev):
@@ -109,8 +126,12 @@ class Rearming:
             facts = self._paths.facts(number)
             if facts.role == "folder":
                 raise Unfit
-            if facts.role == "file" and node not in (*facts.readers, *self._readers.get(number, ())):
-                self._readers[number] = (*self._readers.get(number, ()), node)
+            if facts.role == "file":
+                vouched = self._contents.get(number, facts.digest)
+                if vouched not in (_NO_DIGEST, self._digests.of(path)):
+                    raise Unfit  # it was edited after the build began: its other readers were not judged
+                if node not in (*facts.readers, *self._readers.get(number, ())):
+                    self._readers[number] = (*self._readers.get(number, ()), node)
             return
         digest = self._digests.of(path)
         row = None if digest in (MISSING, FOLDER) or digest.startswith("l:") else self._row(path)

@@ -105,7 +105,7 @@ class Restorer:
         except (OSError, Refused):
             for path in reversed(placed):
                 remove_quietly(path)
-                self._digests.refresh(path)
+                self._digests.renew(path)
             return Restored(moved=tuple(moved))
         finally:
             try:
@@ -115,7 +115,7 @@ class Restorer:
         return Restored(self._record(node, candidate, entry, ended), ended, tuple(moved))
 
     def _is_there(self, member: Member) -> bool:
-        self._digests.refresh(member.path)
+        self._digests.renew(member.path)
         try:
             return self._digests.of(member.path) == member.digest
         except OSError:  # a FIFO, a device, what cannot be read
@@ -151,7 +151,7 @@ class Restorer:
             self._digests.placed(path, member.digest)
         else:
             os.makedirs(path, exist_ok=True)
-            self._digests.refresh(path)
+            self._digests.renew(path)
         placed.append(path)
 
     def _put_across(self, member: Member) -> None:
@@ -171,7 +171,7 @@ class Restorer:
             status = os.lstat(member.path)
             if not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o777 != member.mode:
                 os.chmod(member.path, stat.S_IMODE(status.st_mode) & ~0o777 | member.mode)
-                self._digests.refresh(member.path)
+                self._digests.renew(member.path)
 
     def _replay(self, node: Node, entry: Entry, log: bytes) -> Exit:
         """What the attempt printed, as the log of this run."""

@@ -10,7 +10,7 @@ import os
 import time
 
 from orch.cache import compiled, proof, snapshot
-from orch.cache.digest import FOLDER, MISSING, digest_listing
+from orch.cache.digest import FOLDER, MISSING, digest_input, digest_listing
 from orch.cache.links import links_on
 from orch.cache.stamp import of_stat, stamp_of
 from orch.engine.outputs import find_outputs, has_open_outputs, owner_of
@@ -85,6 +85,8 @@ class _Seal:
 
     def add(self, nodes: Collection[str]) -> None:
         """Everything that these nodes depend on; raises _Doubt."""
+        if self._observer.digests.drifted:
+            raise _Doubt  # of two readers one may have been judged by the older content
         graph = self._project.graph
         self._order = [name for name in graph.order if name in nodes]
         for number, name in enumerate(self._order):
@@ -110,6 +112,8 @@ class _Seal:
                 raise _Doubt
             self.absent.update(dict.fromkeys(tool.tried))
             self._linked(tool.path)
+            if os.path.realpath(tool.path) != tool.real:
+                raise _Doubt
 
     def path_facts(self) -> list[compiled.PathFacts]:
         """What the compiled graph says of each path, in the order of the stamps."""
@@ -143,6 +147,11 @@ class _Seal:
             for name in self._order
         ]
         others = {path: owner for path, owner in graph.owners.items() if owner not in number}
+        strangers = {
+            *others.values(),
+            *graph.trees.values(),
+            *(owner for _, owner in graph.globs),
+        } - number.keys()
         facts = {
             "orchfile": self._project.orchfile,
             "cache": tuple(self._project.cache_settings),
@@ -150,7 +159,8 @@ class _Seal:
             "trees": graph.trees,
             "modifiers": dict(graph.modifiers),
             "globs": graph.globs,
-            "others": {path: (owner, graph.nodes[owner].task) for path, owner in others.items()},
+            "others": others,
+            "tasks": {name: graph.nodes[name].task for name in strangers},
             "goals": tuple((name, graph.goal(name)) for name in selection.milestones),
         }
         return compiled.packed_nodes(items, facts)
@@ -187,6 +197,10 @@ class _Seal:
             self._present(path)
         elif digest.startswith("l:"):
             self._linked(path)
+            if digest_input(os.path.join(self._project.root, path)) != self._observer.digests.of(
+                path, as_input=True
+            ):
+                raise _Doubt  # it leads elsewhere than when its readers were judged
         else:
             witness = self._observer.digests.witness(path)
             if witness is None or witness.racy:
@@ -236,6 +250,8 @@ class _Seal:
                     self._fixed.add(path)
                 else:
                     self.absent[path] = None
+            if folder.startswith(self._project.root + "/"):  # it would end the search for the root
+                self.absent[os.path.relpath(os.path.join(folder, ".git"), self._project.root)] = None
             folder = os.path.dirname(folder)
 
     def _listed(self, nodes: Collection[str]) -> None:
