@@ -91,6 +91,41 @@ def test_file_just_written_is_racy_until_it_settles(tree: Tree) -> None:
     assert tree.store(digests)["a"] == seen
 
 
+def test_what_the_store_took_already_settles_too(tree: Tree) -> None:
+    digests = tree.look()
+    (tree.root / "a").write_text("a")
+    digests.of("a")
+    tree.store(digests)
+    digests.settle()
+    seen = digests.witness("a")
+    assert seen is not None
+    assert not seen.racy
+    assert digests.take_changed() == {"a": seen}
+
+
+def test_an_edit_after_a_judgement_is_a_drift(tree: Tree) -> None:
+    (tree.root / "a").write_text("a")
+    (tree.root / "b").write_text("b")
+    digests = tree.look()
+    for path in ("a", "b"):
+        digests.of(path)
+        digests.refresh(path)
+    assert digests.of("a")
+    (tree.root / "b").write_text("B")
+    digests.of("b")
+    assert digests.drifted == {"b"}
+
+
+def test_what_a_writer_leaves_is_no_drift(tree: Tree) -> None:
+    (tree.root / "a").write_text("a")
+    digests = tree.look()
+    digests.of("a")
+    (tree.root / "a").write_text("other")
+    digests.renew("a")
+    digests.of("a")
+    assert not digests.drifted
+
+
 def test_settling_finds_an_edit_that_kept_the_stamp(tree: Tree) -> None:
     digests = tree.look()
     (tree.root / "a").write_text("a")
