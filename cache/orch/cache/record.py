@@ -76,8 +76,9 @@ def packed(texts: Iterable[str]) -> bytes:
         return joined and _PLAIN + joined
     import zlib
 
-    # The smallest window and memory: setting up the usual tables takes ten times as long as the work.
-    compressor = zlib.compressobj(1, zlib.DEFLATED, 9, 1)
+    # Small windows and tables: setting up the usual ones takes longer than most of this.
+    window, memory = (12, 4) if len(joined) < 4096 else (13, 6)
+    compressor = zlib.compressobj(1, zlib.DEFLATED, window, memory)
     return compressor.compress(joined) + compressor.flush()
 
 

@@ -100,18 +100,22 @@ class Wiring:
         """What `inputs` of a node list, in that order, each thing once."""
         found: dict[tuple[str, str, str], Input] = {}
         patterns = [pattern for pattern in node.inputs or () if pattern.kind != "task"]
+        if not any(pattern.negated for pattern in patterns):
+            patterns = []  # then each means what it covers, and 200 paths need not be compared with 200 patterns
         for pattern in node.inputs or ():
             if pattern.negated:
                 continue
             if pattern.kind == "task":
                 items = self._outputs_of(node, pattern)
             elif pattern.kind == "file":
-                items = self._literal(node, pattern) if selects(patterns, pattern.path) else []
+                items = (
+                    self._literal(node, pattern) if not patterns or selects(patterns, pattern.path) else []
+                )
             else:
                 items = [
                     item
                     for item in self._matching(node, pattern)
-                    if item.kind != "file" or selects(patterns, item.path)
+                    if item.kind != "file" or not patterns or selects(patterns, item.path)
                 ]
             for item in items:
                 found.setdefault((item.kind, item.path, item.owner), item)
