@@ -101,7 +101,7 @@ class Wiring:
         found: dict[tuple[str, str, str], Input] = {}
         patterns = [pattern for pattern in node.inputs or () if pattern.kind != "task"]
         if not any(pattern.negated for pattern in patterns):
-            patterns = []  # then each means what it covers, and 200 paths need not be compared with 200 patterns
+            patterns = []  # then each means what it covers, and no path has to be compared with all
         for pattern in node.inputs or ():
             if pattern.negated:
                 continue
