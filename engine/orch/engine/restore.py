@@ -18,6 +18,7 @@ from orch.engine.attempt import Refused, remove_quietly
 from orch.engine.evaluate import undeclared_edge
 from orch.engine.lookup import candidates, may_restore
 from orch.engine.outputs import refusal
+from orch.engine.prepare import has_link
 from orch.engine.sweep import remove_scratch
 from orch.graph.value import NamedTuple
 from orch.run.child import Exit
@@ -87,6 +88,8 @@ class Restorer:
 
     def _give_back(self, node: Node, candidate: Candidate, entry: Entry) -> Restored:
         """All or nothing that counts: where it fails the node runs, and clears up what is there by itself."""
+        if has_link(dirname(member.path) for member in entry.members):
+            return Restored()  # what lies behind a link is not the node's, whatever it is
         log = self._cache.read(entry.log) if entry.log else b""
         changed = [member for member in entry.members if not self._is_there(member)]
         stage = self._preparer.scratch()
@@ -140,6 +143,8 @@ class Restorer:
         path = member.path
         if copy is None:
             return
+        if os.path.lexists(path) and (copy or os.path.islink(path)):
+            raise FileExistsError(errno.EEXIST, "nobody cleared it away", path)
         if copy:
             os.makedirs(dirname(path) or ".", exist_ok=True)
             try:
