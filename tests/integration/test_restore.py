@@ -1,4 +1,4 @@
-"""What a restore must not do: overwrite what is not the node's."""
+"""What a restore must not do: overwrite what is not the node's, and hide that the last attempt failed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.integration.conftest import read_only
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -35,3 +37,32 @@ def test_a_file_behind_a_linked_folder_is_left_alone(project: Project, place: st
     project.build(**env)
     assert project.ran() == {"make": 2}
     assert (project.read(f"{place}/app"), project.read("build/arm/app")) == (text, "1")
+
+
+@pytest.mark.parametrize("is_discovering", [False, True])
+def test_a_failure_counts_though_the_cache_cannot_be_written(project: Project, is_discovering: bool) -> None:
+    """The result from before cannot be hidden there, so it is passed over (F2), until it succeeds again."""
+    discover = "echo out: h > $ORCH_DEPFILE; " if is_discovering else ""
+    project.orchfile(f"""
+        version = 1
+        [tasks.make]
+        inputs = ["a"]
+        outputs = ["out"]
+        cmd = "@count make@; test ! -e bad; {discover}cp a out"
+    """)
+    cache = project.home / "cache"
+    env = {"ORCH_CACHE_DIR": str(cache)}
+    project.write("a", "1")
+    project.write("h", "1")
+    project.build(**env)
+    project.write("bad", "")
+    with read_only(cache):
+        project.run("build", "--force", expect=1, **env)
+        project.run("build", expect=1, **env)
+        assert project.ran() == {"make": 3}
+        project.remove("bad")
+        project.build(**env)
+        assert project.ran() == {"make": 1}
+        project.remove("out")
+        project.build(**env)
+        assert project.ran() == {}

@@ -162,7 +162,7 @@ class Foreman:
     def _restored(self, name: str) -> bool:
         """Give the node an earlier result, if there is one."""
         site, node = self._site, self._site.graph.nodes[name]
-        found = site.restorer.restore(node, self._assessed[name])
+        found = site.restorer.restore(node, self._assessed[name], site.memory.records.get(name))
         site.keeper.tell()
         if found.refused:
             site.reporter.note(found.refused)

@@ -68,13 +68,17 @@ class Restorer:
         self._orchfile = orchfile
         self._run_id = run_id
 
-    def restore(self, node: Node, assessment: Assessment) -> Restored:
-        """Give back an earlier result of the node, which is claimed and stale; raises StateError."""
+    def restore(self, node: Node, assessment: Assessment, record: Record | None) -> Restored:
+        """Give back an earlier result of the node, which is claimed and stale; raises StateError.
+
+        `record` is that of its last attempt.
+        """
         if not may_restore(node, assessment):
             return Restored()
+        failed_ns = _failed_ns(record, assessment)
         for candidate in candidates(assessment, self._cache, self._digests):
             entry = self._cache.find(candidate.key)
-            if entry is None or self._reads_undeclared(node, candidate):
+            if entry is None or entry.stored_ns <= failed_ns or self._reads_undeclared(node, candidate):
                 continue
             wrong = refusal(node, {member.path: member.digest for member in entry.members})
             if wrong:
@@ -205,3 +209,13 @@ class Restorer:
         )
         outputs = tuple((member.path, member.digest) for member in entry.members)
         return Finished(record, candidate.parts, outputs)
+
+
+def _failed_ns(record: Record | None, assessment: Assessment) -> int:
+    """When the last attempt began, if it failed and nothing changed since; else -1.
+
+    Older results were hidden then (F2), unless the cache could not be written.
+    """
+    if record is None or record.status != "failed" or record.key != assessment.key:
+        return -1
+    return record.started_ns
