@@ -242,11 +242,14 @@ def _kept_ids(database: Database, batch: Batch, is_there: Callable[[str], bool])
     found: dict[str, int] = {}
     for shas in in_batches(needed):
         marks = ", ".join("?" * len(shas))
-        rows = database.rows(f"select sha, id, pack from blob where sha in ({marks})", map(_raw, shas))
-        for raw, row, pack in rows:
-            sha = raw.hex() if isinstance(raw, bytes) else ""
-            if pack != LOOSE or is_there(sha):
-                found[sha] = as_number(row)
+        columns = "sha, pack, at, length, id"
+        rows = database.rows(f"select {columns} from blob where sha in ({marks})", map(_raw, shas))
+        for raw, *where, row in rows:
+            one = Spot(raw.hex() if isinstance(raw, bytes) else "", *map(as_number, where))
+            if one.pack != LOOSE or is_there(one.sha):
+                found[one.sha] = as_number(row)
+            else:
+                drop_blob(database, one)  # else nobody would keep it anew
     return found
 
 
