@@ -266,8 +266,9 @@ def _seen(database: Database, declared: str, paths: bytes, now_ns: int) -> int:
     insert = "insert into seen (declared, paths, stamp) values (?, ?, ?)"
     upsert = f"{insert} on conflict (declared, paths) do update set stamp = excluded.stamp returning id"
     row = as_number(database.rows(upsert, (declared, paths, now_ns))[0][0])
-    old = "select id from seen where declared = ? order by stamp desc, id desc limit -1 offset ?"
-    for gone in database.rows(old, (declared, SETS)):
+    others = "select id from seen where declared = ? and id <> ?"  # the clock may have been set back
+    old = f"{others} order by stamp desc, id desc limit -1 offset ?"
+    for gone in database.rows(old, (declared, row, SETS - 1)):
         database.rows("delete from entry where seen = ?", gone)
         database.rows("delete from seen where id = ?", gone)
     return row
