@@ -134,11 +134,10 @@ def kept(database: Database, shas: Iterable[str]) -> set[str]:
     return found
 
 
-def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], bool]) -> list[str]:
-    """Name what was kept, within a transaction; the keys of results that lack content by now.
+def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], bool]) -> None:
+    """Name what was kept, within a transaction, but no result that lacks content by now.
 
-    Those are not named: someone collected it since it was asked for. `is_there` tells of content in a file
-    of its own.
+    Someone may have collected that since it was asked for. `is_there` tells of content in a file of its own.
     """
     now_ns = time.time_ns()
     _save_spots(database, batch)
@@ -148,13 +147,11 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
     database.run_many(_DROP_KEY, ((key, bound) for key in batch.results))
     kept = _kept_ids(database, batch, is_there)
     row = as_number(database.rows("select coalesce(max(id), 0) from entry")[0][0])
-    lost: list[str] = []
     entries: list[Row] = []
     references: list[Row] = []
-    for key, (declared, entry) in ((key, result) for key, result in batch.results.items() if result):
+    for declared, entry in filter(None, batch.results.values()):
         needed = [kept.get(sha) for sha in entry.blobs()]
         if None in needed:
-            lost.append(key)
             continue
         row += 1
         entries.append(_entry_row(database, row, declared, entry, now_ns))
@@ -162,7 +159,6 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
     columns = "(id, key, bound, seen, data, checksum, used_s)"
     database.run_many(f"insert into entry {columns} values (?, ?, ?, ?, ?, ?, ?)", entries)
     database.run_many("insert into reference values (?, ?)", references)
-    return lost
 
 
 def drop_entries(database: Database, rows: Iterable[int]) -> None:
