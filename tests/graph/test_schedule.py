@@ -154,6 +154,26 @@ def test_what_does_not_fit_is_passed_over_and_kept() -> None:
     assert one.next_runnable(capacity) == "big"
 
 
+def test_what_needs_the_same_is_not_asked_for_one_by_one() -> None:
+    """Else each start would cost a look at all that waits."""
+    asked: list[Limits] = []
+
+    class Asked(Capacity):
+        def take(self, limits: Limits) -> bool:
+            asked.append(limits)
+            return super().take(limits)
+
+    link = Limits(pool="link", retries=1)
+    pooled = (node(f"p{count}", limits=link) for count in range(100))
+    one = schedule(*pooled, node("free"), weight_s={"free": 0.1})
+    for name in ready(one):
+        one.runnable(name)
+    capacity = Asked(3, {"link": 1})
+    assert [one.next_runnable(capacity) for _ in range(3)] == ["p0", "free", None]
+    assert len(asked) == 4
+    assert one.upcoming(9) == []
+
+
 def test_capacity() -> None:
     capacity = Capacity(4, {"link": 1})
     link, exclusive = Limits(pool="link"), Limits(exclusive=True)

@@ -115,6 +115,24 @@ def test_a_damaged_index_is_put_aside(project: Project, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("action", "is_writing"),
+    [(("stats",), False), (("gc", "-n"), False), (("gc",), True), (("verify",), True)],
+)
+def test_an_index_that_is_damaged_within(
+    project: Project, folder: Path, action: tuple[str, ...], is_writing: bool
+) -> None:
+    """Its first page and its size are as they should be; who may write puts it aside."""
+    path = folder / "index.db"
+    path.write_bytes(path.read_bytes()[:4096].ljust(path.stat().st_size, b"\xa5"))
+    done = project.run("cache", *action, expect=5)
+    assert "the cache's index is damaged" in done.err
+    assert ("it was put aside" in done.err) == is_writing
+    assert len(list((folder / "aside").iterdir())) == is_writing
+    if is_writing:
+        assert project.json("cache", "stats")["results"] == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("cache",), "orch cache takes stats, gc or verify, not nothing"),

@@ -87,6 +87,21 @@ def test_a_full_pool_does_not_hold_back_others(scene: Scene) -> None:
     scene.project.build("-j2")
 
 
+@pytest.mark.parametrize(
+    ("first", "others"),
+    [('pool = "one"', 'pool = "one"'), ("", "slots = 2"), ("", "exclusive = true")],
+)
+def test_many_that_do_not_fit_do_not_hold_back_others(scene: Scene, first: str, others: str) -> None:
+    """Not even those that are judged last."""
+    gate = scene.gate("a")
+    crowd = "\n".join(f"[tasks.t{i}]\noutputs = []\n{others}\ncmd = 'true'" for i in range(100))
+    scene.project.orchfile(
+        f"version = 1\n[pools]\none = 1\n[tasks.a]\noutputs = []\n{first}\ncmd = '{gate}'\n{crowd}\n"
+        f"[tasks.z]\noutputs = []\ncmd = 'echo > {scene.folder}/a.gate'\n"
+    )
+    scene.project.build("-j2")
+
+
 def test_the_longest_chain_goes_first(project: Project) -> None:
     project.orchfile("""
         version = 1

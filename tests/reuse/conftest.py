@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orch.cache.place import Place, place_of
-from orch.reuse.cache import Cache
+from orch.reuse.cache import SMALL, Cache
 from orch.reuse.entry import Entry, Member
 from orch.reuse.settings import Settings
 
@@ -29,12 +30,23 @@ def member(path: str, data: bytes, kind: str = "f") -> Member:
     return Member(path, digest(data, kind), modes[kind], len(data))
 
 
+def keep(cache: Cache, of: str, data: bytes) -> None:
+    """Keep content of a digest: what is small out of memory, what is large out of a file."""
+    if len(data) <= SMALL:
+        cache.keep(of, data)
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        cache.keep_file(of, file.name)
+
+
 def put(cache: Cache, key: str, contents: dict[str, bytes], **fields: Any) -> Entry:
     """Keep a result of files with these contents."""
     members = tuple(member(path, data) for path, data in contents.items())
     for one, data in zip(members, contents.values(), strict=True):
         if not cache.has(one.digest):
-            cache.keep(one.digest, data)
+            keep(cache, one.digest, data)
     entry = Entry(key, members)._replace(**fields)
     cache.add("declared", entry)
     return entry

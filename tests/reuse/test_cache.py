@@ -170,6 +170,36 @@ def test_sets_of_discovered_paths_the_newest_first_and_at_most_eight(opened: Ope
     assert cache.sets("other") == ()
 
 
+def test_a_clock_that_was_set_back_costs_no_set(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = opened()
+    for count in range(8):
+        put(cache, f"key-{count}", {"a": b"1"}, discovered=(f"{count}.h",))
+        cache.flush()
+    monkeypatch.setattr("time.time_ns", lambda: 1)
+    put(cache, "late", {"a": b"1"}, discovered=("late.h",))
+    cache.flush()
+    assert cache.find("late") is not None
+    assert len(cache.sets("declared")) == 8
+    assert ("late.h",) in cache.sets("declared")
+    assert cache.take_notices() == ()
+
+
+def test_a_large_content_that_is_gone_is_kept_anew(opened: Open, folder: Path, out: Path) -> None:
+    """By the first result that needs it after the one that noticed."""
+    cache = opened()
+    put(cache, "key", {"a": LARGE})
+    cache.close()
+    for path in (folder / "loose").rglob("*/*"):
+        path.unlink()
+    cache = opened()
+    for _ in range(2):
+        put(cache, "new", {"b": LARGE})
+        cache.flush()
+    assert got(cache, "new", out) == {"b": LARGE}
+    assert cache.find("key") is None
+    assert cache.take_notices() == ()
+
+
 def test_a_result_whose_content_is_not_kept_is_dropped(opened: Open) -> None:
     cache = opened()
     cache.add("declared", Entry("key", (member("a", b"nobody kept this"),)))

@@ -7,7 +7,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from orch.cache.lock import try_lock
+from orch.cache.store_file import open_read_only
 from orch.reuse.cache import SMALL
+from orch.reuse.collect import foreseen
+from orch.reuse.index import SCHEMA
+from orch.reuse.settings import Settings
 from tests.cache.conftest import Children, children
 from tests.reuse.conftest import digest, got, put
 
@@ -60,6 +64,24 @@ def test_what_was_used_least_recently_goes_first(opened: Open, folder: Path, out
     assert [count for count in range(10) if got(cache, f"{count}", out)] == [0, 7, 8, 9]  # 10 % of room
     assert taken(folder) == accounted(folder) == 4 * LARGE
     assert cache.take_notices() == ()
+
+
+def test_what_many_results_share_is_counted_once(opened: Open, folder: Path) -> None:
+    """The work grows with the number of results, not with its square."""
+
+    def steps(count: int) -> int:
+        cache = opened()
+        for number in range(count):
+            put(cache, f"{number}", {"a": b"%d" % number, "same": b"same"})
+        cache.close()
+        database = open_read_only(str(folder / "index.db"), SCHEMA)
+        taken: list[None] = []
+        database._connection.set_progress_handler(lambda: taken.append(None), 100)
+        assert foreseen(database, Settings(max_size=0, max_age_s=0), time.time()).results == count
+        database.close()
+        return len(taken)
+
+    assert steps(1600) < 6 * steps(400)  # 4 times as many results
 
 
 def test_nothing_is_collected_before_it_is_due(opened: Open, folder: Path) -> None:

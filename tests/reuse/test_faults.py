@@ -13,7 +13,7 @@ import pytest
 from orch.cache.atomic import write_all
 from orch.reuse.cache import SMALL
 from tests.cache.conftest import Children, children
-from tests.reuse.conftest import got, put
+from tests.reuse.conftest import digest, got, put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,9 +141,11 @@ def test_a_full_disk_ends_the_storing_of_one_build(
         cache = opened()
         assert got(cache, "kept", out) == {"a": b"1"}
         limit = (folder / "index.db").stat().st_size
+        big = os.urandom(limit + 1)
+        (out / "big").write_bytes(big)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         put(cache, "key", {str(count): os.urandom(SMALL) for count in range(4)})
-        put(cache, "big", {"b": os.urandom(limit + 1)})
+        cache.keep_file(digest(big), str(out / "big"))
         cache.flush()
         (said,) = cache.take_notices()
         assert "takes no more results in this build: File too large" in said

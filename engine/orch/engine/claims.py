@@ -15,6 +15,8 @@ from orch.cache.claim import Request
 from orch.cache.snapshot import disarm
 from orch.cache.store import Batch
 from orch.engine.burial import bury_dead
+from orch.engine.outputs import owner_of
+from orch.graph.lazy import Lazy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Claims:
     ) -> None:
         """`snapshot` is the name of the one that this build started from, "" if it started from none."""
         self._graph = graph
+        self._owners = Lazy(lambda path: owner_of(graph, path))  # many nodes discover the same
+        self._matching = {node for _, node in graph.globs}  # nodes with a pattern among their outputs
         self._store = store
         self._memory = memory
         self._digests = digests
@@ -192,13 +196,25 @@ class Claims:
         self._leaders.pop(node, None)
 
     def _request(self, name: str, assessment: Assessment) -> Request:
-        graph = self._graph
-        writes = [one.written for one in graph.nodes[name].outputs or () if not one.negated]
-        writes += (item.path for item in graph.modified.get(name, ()))
-        modifiers = graph.modifiers
+        graph, modifiers = self._graph, self._graph.modifiers
+        writes = [*self._written(name), *(item.path for item in graph.modified.get(name, ()))]
         reads = [path for path, owner in assessment.inputs.items() if owner or path in modifiers]
-        reads += [path for path in assessment.discovered if path in graph.owners or path in modifiers]
+        makers = set(assessment.inputs.values()) & self._matching if self._matching else set()
+        for path in assessment.discovered:
+            owner = self._owners[path]
+            if owner or path in modifiers:
+                reads.append(path)
+            if owner in self._matching:
+                makers.add(owner)
+        if graph.nodes[name].depfile:
+            makers.update(graph.before[name])  # it may read of them what it never read before
+        for maker in makers - {name}:
+            reads += self._written(maker)
         return Request(name, tuple(writes), tuple(reads))
+
+    def _written(self, name: str) -> list[str]:
+        """What is claimed for the outputs of a node: those of a pattern by the pattern itself."""
+        return [one.written for one in self._graph.nodes[name].outputs or () if not one.negated]
 
     def _hold(self, conflict: Conflict) -> None:
         self.held.add(conflict.node)

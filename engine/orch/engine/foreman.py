@@ -32,7 +32,7 @@ else:
 
 _LEADERS_S = 0.2  # a task that lives so long is worth telling others about
 _JUDGE_S = 0.001  # of judging between two looks at what runs
-_STOCK = 64  # judged nodes that wait to start are enough while something can start
+_STOCK = 64  # nodes found stale, between two looks at what could start
 _LIVE_S = 0.1  # between two looks at the output of the only running node
 _STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 
@@ -70,7 +70,8 @@ class Foreman:
     def _judge_some(self) -> None:
         """Judge what is ready, the most urgent first, but start what can start meanwhile."""
         until_s = time.monotonic() + _JUDGE_S
-        while (self._capacity.is_full or self._schedule.count_runnable < _STOCK) and (
+        found = 0  # not how many wait to start: those may not fit for long
+        while (self._capacity.is_full or found < _STOCK) and (
             name := self._schedule.next_ready()
         ) is not None:
             assessment = self._assess(name)
@@ -79,6 +80,7 @@ class Foreman:
             elif assessment.reasons:
                 self._assessed[name] = assessment
                 self._schedule.runnable(name)
+                found += 1
             else:
                 self._fresh(name)
             if time.monotonic() >= until_s:
@@ -160,7 +162,7 @@ class Foreman:
     def _restored(self, name: str) -> bool:
         """Give the node an earlier result, if there is one."""
         site, node = self._site, self._site.graph.nodes[name]
-        found = site.restorer.restore(node, self._assessed[name])
+        found = site.restorer.restore(node, self._assessed[name], site.memory.records.get(name))
         site.keeper.tell()
         if found.refused:
             site.reporter.note(found.refused)

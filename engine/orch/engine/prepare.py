@@ -107,12 +107,12 @@ class Preparer:
         declared = [one.path for one in _literal_outputs(node)]
         paths = (*declared, *self._made.get(node.id, ()), node.depfile)
         root = self._place.root
-        has_link = _has_link(paths)  # else each path is what it looks like
+        is_linked = has_link(paths)  # else each path is what it looks like
         for path in declared:
-            tree = self._real(path) if has_link else f"{root}/{path}"
+            tree = self._real(path) if is_linked else f"{root}/{path}"
             if any(one == tree or one.startswith(tree + "/") for one in self._python):
                 raise Refused(f"its output {path} holds the Python that orch runs in")
-        for folder in {dirname(path) for path in paths} if has_link else ():
+        for folder in {dirname(path) for path in paths} if is_linked else ():
             end = self._real(folder)
             if end != root and not end.startswith(root + "/"):
                 raise Refused(f"its output folder {folder} leaves the project by a link, to {end}")
@@ -193,7 +193,7 @@ class Preparer:
         return self._place.path("runs", self._run_id, "logs", f"{name}{suffix}.log")
 
 
-def _has_link(paths: Iterable[str]) -> bool:
+def has_link(paths: Iterable[str]) -> bool:
     """Whether one of these or a folder above them is a link."""
     seen = {""}
     for path in paths:

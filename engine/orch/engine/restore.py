@@ -18,6 +18,7 @@ from orch.engine.attempt import Refused, remove_quietly
 from orch.engine.evaluate import undeclared_edge
 from orch.engine.lookup import candidates, may_restore
 from orch.engine.outputs import refusal
+from orch.engine.prepare import has_link
 from orch.engine.sweep import remove_scratch
 from orch.graph.value import NamedTuple
 from orch.run.child import Exit
@@ -67,13 +68,17 @@ class Restorer:
         self._orchfile = orchfile
         self._run_id = run_id
 
-    def restore(self, node: Node, assessment: Assessment) -> Restored:
-        """Give back an earlier result of the node, which is claimed and stale; raises StateError."""
+    def restore(self, node: Node, assessment: Assessment, record: Record | None) -> Restored:
+        """Give back an earlier result of the node, which is claimed and stale; raises StateError.
+
+        `record` is that of its last attempt.
+        """
         if not may_restore(node, assessment):
             return Restored()
+        failed_ns = _failed_ns(record, assessment)
         for candidate in candidates(assessment, self._cache, self._digests):
             entry = self._cache.find(candidate.key)
-            if entry is None or self._reads_undeclared(node, candidate):
+            if entry is None or entry.stored_ns <= failed_ns or self._reads_undeclared(node, candidate):
                 continue
             wrong = refusal(node, {member.path: member.digest for member in entry.members})
             if wrong:
@@ -87,6 +92,8 @@ class Restorer:
 
     def _give_back(self, node: Node, candidate: Candidate, entry: Entry) -> Restored:
         """All or nothing that counts: where it fails the node runs, and clears up what is there by itself."""
+        if has_link(dirname(member.path) for member in entry.members):
+            return Restored()  # what lies behind a link is not the node's, whatever it is
         log = self._cache.read(entry.log) if entry.log else b""
         changed = [member for member in entry.members if not self._is_there(member)]
         stage = self._preparer.scratch()
@@ -140,6 +147,8 @@ class Restorer:
         path = member.path
         if copy is None:
             return
+        if os.path.lexists(path) and (copy or os.path.islink(path)):
+            raise FileExistsError(errno.EEXIST, "nobody cleared it away", path)
         if copy:
             os.makedirs(dirname(path) or ".", exist_ok=True)
             try:
@@ -200,3 +209,13 @@ class Restorer:
         )
         outputs = tuple((member.path, member.digest) for member in entry.members)
         return Finished(record, candidate.parts, outputs)
+
+
+def _failed_ns(record: Record | None, assessment: Assessment) -> int:
+    """When the last attempt began, if it failed and nothing changed since; else -1.
+
+    Older results were hidden then (F2), unless the cache could not be written.
+    """
+    if record is None or record.status != "failed" or record.key != assessment.key:
+        return -1
+    return record.started_ns

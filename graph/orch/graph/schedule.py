@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
+from orch.graph.task import PLAIN
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import Literal
 
     from orch.graph.build_graph import BuildGraph
-    from orch.graph.task import Limits
+    from orch.graph.task import Demand, Limits
 
     # ok: fresh or built. advisory: failed under allow_failure. unmet: something before it failed.
     # unmet-advisory: takes outputs of an advisory failure. stopped: interrupted, or never started.
@@ -38,7 +40,7 @@ class Schedule:
         self._urgency = self._urgencies(weight_s)
         self._rank = {node: rank for rank, node in enumerate(graph.order)}
         self._ready = sorted(self._entry(node) for node in self._left if not self._missing[node])
-        self._runnable: list[tuple[float, int, str]] = []
+        self._runnable: dict[Demand, list[tuple[float, int, str]]] = {}  # by what they need
 
     def _urgencies(self, weight_s: Mapping[str, float]) -> dict[str, float]:
         urgency: dict[str, float] = {}
@@ -64,33 +66,22 @@ class Schedule:
 
     def runnable(self, node: str) -> None:
         """Say that a ready node has to run."""
-        heappush(self._runnable, self._entry(node))
-
-    @property
-    def count_runnable(self) -> int:
-        """How many nodes were said to have to run and did not start yet."""
-        return len(self._runnable)
+        heappush(self._runnable.setdefault(self._graph.nodes[node].limits.demand, []), self._entry(node))
 
     def next_runnable(self, capacity: Capacity) -> str | None:
         """The most urgent runnable node that fits; it takes its place in `capacity`."""
-        passed: list[tuple[float, int, str]] = []
-        found = None
-        while self._runnable and not capacity.is_full:
-            entry = heappop(self._runnable)
-            if capacity.take(self._graph.nodes[entry[2]].limits):
-                found = entry[2]
-                break
-            passed.append(entry)
-        for entry in passed:
-            heappush(self._runnable, entry)
-        return found
+        for entries in [] if capacity.is_full else sorted(filter(None, self._runnable.values())):
+            if capacity.take(self._graph.nodes[entries[0][2]].limits):
+                return heappop(entries)[2]
+        return None
 
     def upcoming(self, count: int) -> list[str]:
-        """Of the `count` most urgent runnable nodes those that need no more than a free slot; they stay."""
-        entries = [heappop(self._runnable) for _ in range(min(count, len(self._runnable)))]
+        """The `count` most urgent runnable nodes that need no more than a free slot; they stay."""
+        plain = self._runnable.get(PLAIN, [])
+        entries = [heappop(plain) for _ in range(min(count, len(plain)))]
         for entry in entries:
-            heappush(self._runnable, entry)
-        return [entry[2] for entry in entries if self._graph.nodes[entry[2]].limits.are_plain]
+            heappush(plain, entry)
+        return [entry[2] for entry in entries]
 
     def end(self, node: str, ending: Ending) -> list[str]:
         """Record how a node ended; returns the nodes that can therefore never start, which have ended too."""
@@ -126,7 +117,7 @@ class Schedule:
 
     def stop(self, running: Collection[str]) -> None:
         """End everything but what runs: nothing more is to begin."""
-        self._runnable, self._ready = [], []
+        self._runnable, self._ready = {}, []
         for node in self._left - set(running):
             self._left.discard(node)
             self.endings[node] = "stopped"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     PatternKind = Literal["file", "tree", "glob", "task"]
+    Demand = tuple[int, str, bool, bool]
     Use = Literal["", "true", "false", "local"]  # of the cache, as written; "" = not said
 
 
@@ -75,9 +76,12 @@ class Limits(NamedTuple):
     retry_delay_s: float = 0.0
 
     @property
-    def are_plain(self) -> bool:
-        """Whether a node needs no more than one free slot to start."""
-        return self.slots == 1 and not (self.pool or self.exclusive or self.interactive)
+    def demand(self) -> Demand:
+        """What a node needs to start: of those that need the same each fits or none."""
+        return self.slots, self.pool, self.exclusive, self.interactive
+
+
+PLAIN = Limits().demand  # no more than a free slot
 
 
 class Node(NamedTuple):

@@ -27,10 +27,8 @@ _ROOM = 0.9  # of the limit: what an automatic collection leaves, so that not ev
 _TIMEOUT_S = 600.0
 
 _COST = f"(length + iif(pack = {LOOSE}, 0, {HEADER}))"
-_CONTENTS_OF = f"""
-select blob.id, {_COST}, (select count(*) from reference where blob = blob.id)
-from reference join blob on blob.id = reference.blob where entry = ?
-"""
+_CONTENTS_OF = f"select blob.id, {_COST} from reference join blob on blob.id = reference.blob where entry = ?"
+_USERS_OF = "select count(*) from reference where blob = ?"
 
 
 class Collected(NamedTuple):
@@ -101,9 +99,11 @@ def _victims(
         if used_s >= too_old and left <= goal:
             break
         victims.append((row, used_s))
-        for blob, cost, count in database.rows(_CONTENTS_OF, (row,)):
+        for blob, cost in database.rows(_CONTENTS_OF, (row,)):
             blob = as_number(blob)
-            users[blob] = users.get(blob, as_number(count)) - 1
+            if blob not in users:  # thousands of results may share one
+                users[blob] = as_number(database.rows(_USERS_OF, (blob,))[0][0])
+            users[blob] -= 1
             if not users[blob]:
                 left -= as_number(cost)
                 del users[blob]

@@ -134,11 +134,10 @@ def kept(database: Database, shas: Iterable[str]) -> set[str]:
     return found
 
 
-def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], bool]) -> list[str]:
-    """Name what was kept, within a transaction; the keys of results that lack content by now.
+def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], bool]) -> None:
+    """Name what was kept, within a transaction, but no result that lacks content by now.
 
-    Those are not named: someone collected it since it was asked for. `is_there` tells of content in a file
-    of its own.
+    Someone may have collected that since it was asked for. `is_there` tells of content in a file of its own.
     """
     now_ns = time.time_ns()
     _save_spots(database, batch)
@@ -148,13 +147,11 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
     database.run_many(_DROP_KEY, ((key, bound) for key in batch.results))
     kept = _kept_ids(database, batch, is_there)
     row = as_number(database.rows("select coalesce(max(id), 0) from entry")[0][0])
-    lost: list[str] = []
     entries: list[Row] = []
     references: list[Row] = []
-    for key, (declared, entry) in ((key, result) for key, result in batch.results.items() if result):
+    for declared, entry in filter(None, batch.results.values()):
         needed = [kept.get(sha) for sha in entry.blobs()]
         if None in needed:
-            lost.append(key)
             continue
         row += 1
         entries.append(_entry_row(database, row, declared, entry, now_ns))
@@ -162,7 +159,6 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
     columns = "(id, key, bound, seen, data, checksum, used_s)"
     database.run_many(f"insert into entry {columns} values (?, ?, ?, ?, ?, ?, ?)", entries)
     database.run_many("insert into reference values (?, ?)", references)
-    return lost
 
 
 def drop_entries(database: Database, rows: Iterable[int]) -> None:
@@ -242,11 +238,14 @@ def _kept_ids(database: Database, batch: Batch, is_there: Callable[[str], bool])
     found: dict[str, int] = {}
     for shas in in_batches(needed):
         marks = ", ".join("?" * len(shas))
-        rows = database.rows(f"select sha, id, pack from blob where sha in ({marks})", map(_raw, shas))
-        for raw, row, pack in rows:
-            sha = raw.hex() if isinstance(raw, bytes) else ""
-            if pack != LOOSE or is_there(sha):
-                found[sha] = as_number(row)
+        columns = "sha, pack, at, length, id"
+        rows = database.rows(f"select {columns} from blob where sha in ({marks})", map(_raw, shas))
+        for raw, *where, row in rows:
+            one = Spot(raw.hex() if isinstance(raw, bytes) else "", *map(as_number, where))
+            if one.pack != LOOSE or is_there(one.sha):
+                found[one.sha] = as_number(row)
+            else:
+                drop_blob(database, one)  # else nobody would keep it anew
     return found
 
 
@@ -263,8 +262,9 @@ def _seen(database: Database, declared: str, paths: bytes, now_ns: int) -> int:
     insert = "insert into seen (declared, paths, stamp) values (?, ?, ?)"
     upsert = f"{insert} on conflict (declared, paths) do update set stamp = excluded.stamp returning id"
     row = as_number(database.rows(upsert, (declared, paths, now_ns))[0][0])
-    old = "select id from seen where declared = ? order by stamp desc, id desc limit -1 offset ?"
-    for gone in database.rows(old, (declared, SETS)):
+    others = "select id from seen where declared = ? and id <> ?"  # the clock may have been set back
+    old = f"{others} order by stamp desc, id desc limit -1 offset ?"
+    for gone in database.rows(old, (declared, row, SETS - 1)):
         database.rows("delete from entry where seen = ?", gone)
         database.rows("delete from seen where id = ?", gone)
     return row

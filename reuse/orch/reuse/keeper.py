@@ -10,7 +10,7 @@ import os
 from orch.cache.atomic import sync_folder
 from orch.reuse import index, loose
 from orch.reuse.index import Batch, Spot
-from orch.reuse.pack import SMALL, Writer, is_plain
+from orch.reuse.pack import Writer, is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,11 +48,8 @@ class Keeper:
         return sha in self._waiting or sha in self._at_hand
 
     def keep(self, sha: str, data: bytes) -> None:
-        """Keep bytes, unless they are kept already."""
+        """Keep at most SMALL bytes, unless they are kept already."""
         if self.has(sha):
-            return
-        if len(data) > SMALL:
-            self._keep_loose(sha, loose.store_bytes(self._loose, sha, data))
             return
         self._at_hand[sha] = data
         self._bytes_at_hand += len(data)
@@ -68,8 +65,8 @@ class Keeper:
 
     def commit(
         self, results: Mapping[str, tuple[str, Entry] | None], used: tuple[int, ...], root: str
-    ) -> list[str]:
-        """Name what waits and these results; the keys of those whose content was collected meanwhile."""
+    ) -> None:
+        """Name what waits, and these results but for those whose content was collected meanwhile."""
         packs: dict[int, tuple[str, int]] = {}
         self._put_into_pack()
         if self._writer is not None:
@@ -79,12 +76,11 @@ class Keeper:
             sync_folder(folder)
         batch = Batch(results, tuple(self._waiting.values()), packs, used)
         with self._database.transaction():
-            lost = index.save(self._database, batch, root, self._is_there)
+            index.save(self._database, batch, root, self._is_there)
         self._waiting.clear()
         self._unsynced.clear()
         if self._writer is not None and self._writer.is_full:
             self.close()
-        return lost
 
     def close(self) -> None:
         """Let others append to the pack."""

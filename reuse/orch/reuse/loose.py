@@ -48,11 +48,6 @@ def store_file(folder: str, sha: str, source: str) -> int:
         os.close(fd)
 
 
-def store_bytes(folder: str, sha: str, data: bytes) -> int:
-    """Keep content that is in memory, as `store_file` does."""
-    return _store(folder, sha, data)
-
-
 def read(folder: str, sha: str) -> bytes:
     """The content, not verified; raises OSError."""
     fd = open_plain(path_of(folder, sha))
@@ -77,8 +72,8 @@ def verify(folder: str, sha: str) -> None:
         raise MismatchError(sha)
 
 
-def copy_to(source: int | bytes, sha: str, target: str, mode: int, *, durable: bool = False) -> int:
-    """Make the file `target`, where nothing may be, out of a descriptor's or the given bytes; how many.
+def copy_to(source: int, sha: str, target: str, mode: int, *, durable: bool = False) -> int:
+    """Make the file `target`, where nothing may be, out of a descriptor's bytes; how many.
 
     Raises MismatchError if they are not those of `sha`, OSError; then there is no target.
     """
@@ -97,7 +92,7 @@ def copy_to(source: int | bytes, sha: str, target: str, mode: int, *, durable: b
     return size
 
 
-def _store(folder: str, sha: str, source: int | bytes) -> int:
+def _store(folder: str, sha: str, source: int) -> int:
     path = path_of(folder, sha)
     try:
         os.mkdir(os.path.dirname(path), 0o700)
@@ -113,27 +108,22 @@ def _store(folder: str, sha: str, source: int | bytes) -> int:
     return size
 
 
-def _fill(source: int | bytes, target: int, sha: str) -> int:
+def _fill(source: int, target: int, sha: str) -> int:
     """Copy and hash; the number of bytes."""
     import hashlib
 
     state = hashlib.sha256()
-    if isinstance(source, bytes):
-        state.update(source)
-        write_all(target, source)
-        size = len(source)
-    else:
-        is_cloned = _clone(source, target)
-        for chunk in _chunks(target if is_cloned else source):
-            state.update(chunk)
-            if is_cloned:
-                continue
-            if chunk == _ZEROS:
-                os.lseek(target, len(chunk), os.SEEK_CUR)
-            else:
-                write_all(target, chunk)
-        size = os.lseek(target, 0, os.SEEK_CUR)
-        os.ftruncate(target, size)
+    is_cloned = _clone(source, target)
+    for chunk in _chunks(target if is_cloned else source):
+        state.update(chunk)
+        if is_cloned:
+            continue
+        if chunk == _ZEROS:
+            os.lseek(target, len(chunk), os.SEEK_CUR)
+        else:
+            write_all(target, chunk)
+    size = os.lseek(target, 0, os.SEEK_CUR)
+    os.ftruncate(target, size)
     if state.hexdigest() != sha:
         raise MismatchError(sha)
     return size

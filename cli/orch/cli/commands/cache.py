@@ -9,13 +9,14 @@ import os
 import time
 
 from orch.cache.place import place_of
+from orch.cache.store_file import DamagedError
 from orch.cli.console import shown
 from orch.engine.project import open_project
 from orch.graph.errors import StateError
 from orch.orchfile.size import shown_bytes
 from orch.reuse.collect import collect, foreseen
 from orch.reuse.contents import Contents
-from orch.reuse.folder import Folder, open_index, open_index_read_only
+from orch.reuse.folder import Folder, open_index, open_index_read_only, start_anew
 from orch.reuse.inspect import stats, verify
 
 TYPE_CHECKING = False
@@ -42,9 +43,9 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     is_trial = options.dry_run or not os.path.lexists(folder.path)  # a cache that is not there is not made
     is_verifying = action == "verify" and not folder.can_be_written()
     if action == "stats" or is_trial or is_verifying:
-        database, notice = open_index_read_only(folder), ""
+        database, notice, is_writing = open_index_read_only(folder), "", False
     else:
-        database, notice = open_index(folder)
+        (database, notice), is_writing = open_index(folder), True
     try:
         if action == "stats":
             return _say_stats(options, console, folder, settings, stats(database))
@@ -58,6 +59,12 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         found = verify(database, contents)
         contents.close()
         return _say_verified(options, console, found, (notice,) if notice else ())
+    except DamagedError as error:
+        if is_writing:
+            start_anew(folder, database)
+        sentence = f"the cache's index is damaged{'; it was put aside' if is_writing else ''}"
+        facts = [("path", folder.at("index.db")), ("reason", str(error))]
+        raise StateError(sentence, facts, "the next build makes anew what it needs") from error
     finally:
         database.close()
 
