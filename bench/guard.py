@@ -2,7 +2,7 @@
 
 Every figure is a ratio taken in one run. Where the design gives milliseconds, they are counted in starts of a
 bare python, which took about 10 ms where the design was measured. A limit is twice the budget or less; where
-the budget is not met yet (docs/performance.md says where and why) it is what was reached, with room for noise.
+that is not met yet (docs/performance.md says where and why) it is what was reached, with room for noise.
 """
 
 from __future__ import annotations

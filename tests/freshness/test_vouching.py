@@ -198,6 +198,29 @@ def test_what_a_later_node_reads_is_edited_and_undone(project: Project, meanwhil
     meanwhile.settles()
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_what_waits_for_its_turn_is_made_from_the_edit(
+    project: Project, meanwhile: Meanwhile, way: str
+) -> None:
+    """It was found stale when the build began; that an input is another one at its start is no failure."""
+    orchfile = """
+        [tasks.x]
+        inputs = ["a"]
+        outputs = ["x"]
+        cmd = "@count x@; cp a x; @edit@"
+        [tasks.y]
+        inputs = ["b"]
+        outputs = ["y"]
+        cmd = "@count y@; cp b y"
+    """
+    meanwhile.start(orchfile, {"a": "1", "b": "1"})
+    project.write("a", "2")
+    project.write("b", "2")
+    assert meanwhile.build({"b": "3"}, way=way) == {"x", "y"}
+    assert project.read("y") == "3"
+    meanwhile.settles()
+
+
 def test_a_folder_becomes_a_link(project: Project, meanwhile: Meanwhile) -> None:
     """The members of what it leads to are looked for as before."""
     orchfile = """

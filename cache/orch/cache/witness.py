@@ -19,6 +19,7 @@ from orch.graph.value import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from orch.cache.digest import Reading
     from orch.cache.stamp import Clock
@@ -101,6 +102,17 @@ class Digests:
         self.refresh(*paths)
         for path in paths:
             self._before.pop(path, None)
+
+    def have_moved(self, paths: Iterable[str]) -> bool:
+        """Whether one of these paths is not as it was judged, by its stamp."""
+        for path in paths:
+            status, known = lstat(self._full(path)), self._known.get(path)
+            if status is None or known is None:
+                if self._judged.get(path) != (MISSING if status is None else FOLDER):
+                    return True
+            elif not _vouches(known, status):
+                return True
+        return False
 
     def learn(self, path: str, seen: Witness) -> None:
         """`path` was read just now, whatever was known of it before."""

@@ -138,15 +138,17 @@ class Foreman:
         return {name: self._assessed[name] for name in self._schedule.upcoming(count)}
 
     def _is_still_stale(self, name: str) -> bool:
-        """The key is judged again if another build changed the state between its loading and the claim."""
-        if name not in self._site.claims.outdated:
-            return True
-        self._site.claims.outdated.discard(name)
+        """Judge again if things changed since: a node may have waited long for others, and for its place."""
         assessment = self._assessed[name]
-        self._site.memory.reload(name, self._site.store)
+        digests = self._site.judge.digests
+        if name in self._site.claims.outdated:
+            self._site.claims.outdated.discard(name)
+            self._site.memory.reload(name, self._site.store)
+        elif not digests.have_moved((*assessment.inputs, *assessment.discovered)):
+            return True
         outputs = self._site.memory.made.get(name, ())
         modified = (item.path for item in self._site.graph.modified.get(name, ()))
-        self._site.judge.digests.refresh(*assessment.inputs, *assessment.discovered, *outputs, *modified)
+        digests.refresh(*assessment.inputs, *assessment.discovered, *outputs, *modified)
         again = self._assess(name)
         if not isinstance(again, Failure) and again.reasons:
             self._assessed[name] = again
