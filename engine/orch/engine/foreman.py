@@ -124,7 +124,9 @@ class Foreman:
         wanted: dict[str, Assessment] = {}
         while (runnable := self._schedule.next_runnable(self._capacity)) is not None:
             wanted[runnable] = self._assessed[runnable]
-        granted = self._site.claims.grant(wanted, self._upcoming)
+        granted = self._site.claims.grant(
+            wanted, lambda count: {name: self._assessed[name] for name in self._schedule.upcoming(count)}
+        )
         for name in wanted:
             if name in granted and self._is_stopping:
                 self._site.claims.withdrawn(name)
@@ -133,9 +135,6 @@ class Foreman:
             elif self._is_still_stale(name) and not self._restored(name):
                 self._start(self._site.graph.nodes[name], 1)
         return any(name not in self._started for name in wanted)
-
-    def _upcoming(self, count: int) -> dict[str, Assessment]:
-        return {name: self._assessed[name] for name in self._schedule.upcoming(count)}
 
     def _is_still_stale(self, name: str) -> bool:
         """Judge again if things changed since: a node may have waited long for others, and for its place."""
@@ -204,10 +203,9 @@ class Foreman:
             self._tell_of_leaders()
             return
         live = site.reporter.live_node(list(site.processes.running))
-        limits_s = [_LIVE_S] if live else []
-        limits_s += [ASK_AGAIN_S] if site.claims.held else []
-        due_s = [*self._untold.values(), *self._again.values(), *site.keeper.due_s]
-        due_s += [] if site.claims.due_s is None else [site.claims.due_s]
+        limits_s = [_LIVE_S] * bool(live) + [ASK_AGAIN_S] * bool(site.claims.held)
+        claims_due_s = () if site.claims.due_s is None else (site.claims.due_s,)
+        due_s = [*self._untold.values(), *self._again.values(), *site.keeper.due_s, *claims_due_s]
         limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
         events = site.processes.wait(min(limits_s, default=None))
         self._heed(events)
