@@ -53,7 +53,7 @@ def test_nobody_writes_what_a_running_node_reads(
         project.build()
         project.write("main", "then\n")
     project.write("wait", "")
-    reader = project.start("build", "cc")
+    reader = project.start("build")
     scene.await_file("begun")
     project.write("src", "2\n")
     writer = project.start("build", "gen")
