@@ -208,6 +208,10 @@ def test_what_waits_for_its_turn_is_made_from_the_edit(
         inputs = ["a"]
         outputs = ["x"]
         cmd = "@count x@; cp a x; @edit@"
+        [tasks.behind-x]  # so that x is more urgent than y
+        inputs = ["@x"]
+        outputs = []
+        cmd = "@count behind-x@; sleep 0.2"
         [tasks.y]
         inputs = ["b"]
         outputs = ["y"]
@@ -216,7 +220,7 @@ def test_what_waits_for_its_turn_is_made_from_the_edit(
     meanwhile.start(orchfile, {"a": "1", "b": "1"})
     project.write("a", "2")
     project.write("b", "2")
-    assert meanwhile.build({"b": "3"}, way=way) == {"x", "y"}
+    assert meanwhile.build({"b": "3"}, way=way) == {"x", "behind-x", "y"}
     assert project.read("y") == "3"
     meanwhile.settles()
 

@@ -283,17 +283,16 @@ def shard(found: Snapshot, which: int) -> tuple[bytes, int]:
 def _mismatches(paths: list[bytes], columns: list[list[int]]) -> list[int]:
     """Which of the paths do not have the stamp in their row of `columns`, or are not there."""
     changed: list[int] = []
+    rest, wanted = iter(paths), zip(*columns, strict=True)
     start = 0
-    while start < len(paths):
-        rest = iter(paths[start:] if start else paths)
-        wanted = zip(*(column[start:] if start else column for column in columns), strict=True)
+    while True:
         try:
             for number in compress(count(start), map(ne, map(FIELDS, map(posix.lstat, rest)), wanted)):
                 changed.append(number)
-            break
+            return changed
         except OSError:
-            start = len(paths) - length_hint(rest)  # behind the one that is not there
+            next(wanted)  # of the path that is not there
+            start = len(paths) - length_hint(rest)
             changed.append(start - 1)
         if len(changed) > MOST_CHANGED:
             raise Doubt
-    return changed

@@ -164,9 +164,13 @@ class _Run:
         # this one did: others may have been judged by it before.
         modifiers = (found[1].records.get(name) for name in project.graph.modified if name in selected)
         has_modified = any(record and record.run == self._id for record in modifiers)
-        if not has_modified and self._store.data_version() == self._version:
-            targets = self._request.targets
-            self._store.if_alone(lambda: seal(project, self._place, selected, targets, found))
+
+        def write() -> None:
+            if self._store.data_version() == self._version:
+                seal(project, self._place, selected, self._request.targets, found)
+
+        if not has_modified:
+            self._store.if_alone(write)
 
 
 def _forbids_changes(project: Project) -> bool:

@@ -175,8 +175,7 @@ class _Run:
         kept = self._place.path("tmp" if was_disarmed else "snapshot", self._start.name)
         try:
             news = None if len(snapshot.news) >= MOST_NEWS else self._news(observer, schedule)
-            # What another build changed since we looked is not what we found fresh.
-            if news and self._store.data_version() == self._memory.version:
+            if news:
                 self._store.if_alone(lambda: self._put_back(kept, news, was_disarmed))
         except (Unfit, OSError):
             pass
@@ -202,6 +201,8 @@ class _Run:
         return rearming.news()
 
     def _put_back(self, kept: str, news: News, was_disarmed: bool) -> None:
+        if self._store.data_version() != self._memory.version:
+            return  # what another build changed since we looked is not what we found fresh
         append(kept, self._start.snapshot, news)
         if was_disarmed:
             os.rename(kept, self._place.path("snapshot", self._start.name))
