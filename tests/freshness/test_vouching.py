@@ -301,6 +301,8 @@ def test_an_output_that_may_be_missing_is_made_after_all(project: Project, meanw
         meanwhile.then()
     done = project.run("build", expect=0, PYTHONPROFILEIMPORTTIME="1")
     assert "orch.engine" not in done.err
+    project.remove("more")
+    assert meanwhile.then() == {"some"}
 
 
 def test_a_repository_in_a_folder_ends_the_search_for_the_root(

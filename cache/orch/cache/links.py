@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+from posixpath import dirname
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MOST = 40  # as many as the kernel follows
 
@@ -34,3 +39,15 @@ def links_on(path: str) -> tuple[list[str], str]:
             done = "/"
         todo = [piece for piece in text.split("/") if piece] + todo
     return found, done
+
+
+def has_link(paths: Iterable[str]) -> bool:
+    """Whether one of these or a folder above them is a link."""
+    seen = {""}
+    for path in paths:
+        while path not in seen:
+            if os.path.islink(path):
+                return True
+            seen.add(path)
+            path = dirname(path)
+    return False

@@ -10,6 +10,7 @@ import sys
 from posixpath import dirname
 
 from orch.cache.digest import FOLDER, combine
+from orch.cache.links import has_link
 from orch.cache.trash import remove_output, to_trash
 from orch.engine.attempt import Refused, Started, from_cwd, remove_quietly
 from orch.engine.outputs import find_outputs, has_open_outputs
@@ -19,7 +20,7 @@ from orch.run.environment import secret_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from orch.cache.place import Place
     from orch.cache.stamp import Clock
@@ -191,18 +192,6 @@ class Preparer:
             name = f"{name.encode()[:180].decode(errors='ignore')}-{combine([node.id])[:8]}"
         suffix = f".{number}" if number > 1 else ""
         return self._place.path("runs", self._run_id, "logs", f"{name}{suffix}.log")
-
-
-def has_link(paths: Iterable[str]) -> bool:
-    """Whether one of these or a folder above them is a link."""
-    seen = {""}
-    for path in paths:
-        while path not in seen:
-            if os.path.islink(path):
-                return True
-            seen.add(path)
-            path = dirname(path)
-    return False
 
 
 def _literal_outputs(node: Node) -> list[Pattern]:

@@ -13,12 +13,12 @@ import stat
 from posixpath import dirname
 
 from orch.cache.digest import FOLDER
+from orch.cache.links import has_link
 from orch.cache.record import Finished, Record, packed
 from orch.engine.attempt import Refused, remove_quietly
 from orch.engine.evaluate import undeclared_edge
 from orch.engine.lookup import candidates, may_restore
 from orch.engine.outputs import refusal
-from orch.engine.prepare import has_link
 from orch.engine.sweep import remove_scratch
 from orch.graph.value import NamedTuple
 from orch.run.child import Exit

@@ -145,12 +145,12 @@ def save(database: Database, batch: Batch, root: str, is_there: Callable[[str], 
     database.run_many("update entry set used_s = ? where id = ?", used)
     bound = os.fsencode(root)
     database.run_many(_DROP_KEY, ((key, bound) for key in batch.results))
-    kept = _kept_ids(database, batch, is_there)
+    ids = _kept_ids(database, batch, is_there)
     row = as_number(database.rows("select coalesce(max(id), 0) from entry")[0][0])
     entries: list[Row] = []
     references: list[Row] = []
     for declared, entry in filter(None, batch.results.values()):
-        needed = [kept.get(sha) for sha in entry.blobs()]
+        needed = [ids.get(sha) for sha in entry.blobs()]
         if None in needed:
             continue
         row += 1
