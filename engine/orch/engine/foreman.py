@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 
-from orch.cache.claim import Leader
 from orch.cache.verdict import Reason
 from orch.engine.attempt import Failure, Refused
 from orch.engine.claims import ASK_AGAIN_S
+from orch.engine.leaders import Leaders
 from orch.engine.observe import FactError
 from orch.engine.reporter import Result
 from orch.engine.strangers import Strangers
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the 4 ms of its Python part
 
-_LEADERS_S = 0.2  # a task that lives so long is worth telling others about
 _JUDGE_S = 0.001  # of judging between two looks at what runs
 _STOCK = 64  # nodes found stale, between two looks at what could start
 _LIVE_S = 0.1  # between two looks at the output of the only running node
@@ -47,9 +46,9 @@ class Foreman:
         self._orders = orders
         self._assessed: dict[str, Assessment] = {}
         self._started: dict[str, Started] = {}
-        self._untold: dict[str, float] = {}  # running nodes, and when (monotonic) to tell others of them
         self._again: dict[str, float] = {}  # failed tries and when (monotonic) to try again
         self._strangers = Strangers(site.reporter)
+        self._leaders = Leaders(site.claims, site.processes)
         self._is_stopping = False  # nothing more is to begin
         self.stopped_by = 0  # the signal that ended this build, 0 = none
         self.fresh = 0  # nodes that needed nothing
@@ -192,27 +191,26 @@ class Foreman:
         self._started[node.id] = started
         self._site.reporter.started(node.id, assessment.reasons, job)
         self._site.processes.start(job)
-        if node.id in self._site.processes.running:
-            self._untold[node.id] = time.monotonic() + _LEADERS_S
+        self._leaders.begun(node.id)
 
     def _wait(self) -> None:
         """Sleep until something happens; only look whether it did while there are nodes to judge."""
         site = self._site
         if self._schedule.has_ready:
             self._heed(site.processes.wait(0.0))
-            self._tell_of_leaders()
+            self._leaders.tell()
             return
         live = site.reporter.live_node(list(site.processes.running))
         limits_s = [_LIVE_S] * bool(live) + [ASK_AGAIN_S] * bool(site.claims.held)
         claims_due_s = () if site.claims.due_s is None else (site.claims.due_s,)
-        due_s = [*self._untold.values(), *self._again.values(), *site.keeper.due_s, *claims_due_s]
+        due_s = [*self._leaders.due_s, *self._again.values(), *site.keeper.due_s, *claims_due_s]
         limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
         events = site.processes.wait(min(limits_s, default=None))
         self._heed(events)
         site.keeper.flush_if_due()
         if live in site.processes.running:
             site.reporter.live(live, site.processes.read_new(live))
-        self._tell_of_leaders()
+        self._leaders.tell()
         if site.reporter.is_closed and not self.stopped_by:
             self._stop(signal.SIGPIPE)
 
@@ -222,17 +220,6 @@ class Foreman:
         for number in events.signals:
             if number in _STOPS:
                 self._stop(number)
-
-    def _tell_of_leaders(self) -> None:
-        """Record the processes that live a while, so that others can end them should this build die."""
-        now_s = time.monotonic()
-        for name in [name for name, due_s in self._untold.items() if due_s <= now_s]:
-            del self._untold[name]
-            child = self._site.processes.running.get(name)
-            if child is not None:  # else it was just killed, and its exit comes next
-                self._site.claims.led_by(Leader(name, child.pid, child.start_time, child.job.log_path))
-        if self._site.claims.has_leaders:
-            self._site.claims.commit()
 
     def _stop(self, number: int) -> None:
         """First ask, then kill (X2)."""
@@ -256,7 +243,7 @@ class Foreman:
         self._schedule.stop(self._started)
 
     def _ended(self, ended: Exit) -> None:
-        self._untold.pop(ended.node, None)
+        self._leaders.ended(ended.node)
         started = self._started[ended.node]
         node = started.node
         if node.limits.interactive and ended.signal == signal.SIGINT and not self.stopped_by:
