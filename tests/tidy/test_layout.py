@@ -24,8 +24,12 @@ MAY_IMPORT = {
     "cache": {"cache", "graph"},
     "reuse": {"reuse", "cache", "graph"},
     "run": {"run", "graph"},
-    "engine": {"engine", "run", "reuse", "cache", "rules", "orchfile", "graph"},
-    "cli": {"cli", "engine", "run", "reuse", "cache", "rules", "orchfile", "graph"},
+    "evidence": {"evidence", "cache", "graph"},
+    "history": {"history", "evidence", "cache", "graph"},
+    "engine": {"engine", "run", "reuse", "evidence", "cache", "rules", "orchfile", "graph"},
+    "cli": {
+        *("cli", "engine", "run", "reuse", "history", "evidence", "cache", "rules", "orchfile", "graph"),
+    },
 }
 
 
@@ -137,6 +141,8 @@ def copy(tmp_path: Path) -> Path:
         ("rules/orch/rules/planted.py", "from orch.run import spawn"),
         ("cache/orch/cache/planted.py", "from orch.reuse.entry import Entry"),
         ("reuse/orch/reuse/planted.py", "from orch.run import spawn"),
+        ("evidence/orch/evidence/planted.py", "from orch.history import listing"),
+        ("engine/orch/engine/planted.py", "from orch.history import listing"),
         ("cache/orch/cache/planted.py", "from orch.rules import template"),
         ("engine/orch/engine/planted.py", "from orch.cli import console"),
         ("cache/orch/cache/planted.py", "from . import stamp"),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def unique_name(name: str) -> str:
     """A name beside `name` that no other process picks: 64 random bits, since pids repeat across namespaces.
@@ -17,14 +19,14 @@ def unique_name(name: str) -> str:
     return f"{name}.{os.urandom(8).hex()}.tmp"
 
 
-def write_atomic(path: str, data: bytes, *, durable: bool = True) -> None:
-    """Replace `path` by a file of mode 0600 that holds `data`; a link at `path` is replaced, not followed.
+def write_atomic(path: str, data: bytes, *, durable: bool = True, mode: int = 0o600) -> None:
+    """Replace `path` by a file that holds `data`; a link at `path` is replaced, not followed.
 
-    With `durable` it survives a power cut once this returns. Raises OSError, and then `path` is as before
-    and nothing is left beside it: a failed fsync is final, the data may be gone (reliability 0.3).
+    `mode` is cut by the umask. With `durable` it survives a power cut once this returns. Raises OSError, and
+    then `path` is as before and nothing is left beside it: a failed fsync is final, the data may be gone
+    (reliability 0.3).
     """
-    temporary = unique_name(path)
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    temporary, fd = open_new(path, mode)
     try:
         try:
             write_all(fd, data)
@@ -34,10 +36,26 @@ def write_atomic(path: str, data: bytes, *, durable: bool = True) -> None:
             os.close(fd)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        try:
+            os.unlink(temporary)
+        except FileNotFoundError:
+            pass  # it was the last step that was cut short
         raise
     if durable:
         sync_folder(os.path.dirname(path) or ".")
+
+
+def open_new(path: str, mode: int = 0o600) -> tuple[str, int]:
+    """Make a file under a unique name beside `path`: that name, and a descriptor. Raises OSError.
+
+    A name that is taken, whoever took it, is left alone and another one tried.
+    """
+    while True:
+        name = unique_name(path)
+        try:
+            return name, os.open(name, _NEW, mode)
+        except FileExistsError:
+            continue
 
 
 def read_small(path: str) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 
+from orch.cache.atomic import open_new
 from orch.graph.errors import BusyError, StateError
 
 TYPE_CHECKING = False
@@ -97,6 +98,31 @@ def try_lock(path: str) -> Lock | None:
         return lock
     lock.release()
     return try_lock(path)
+
+
+def locked_new(path: str) -> Lock:
+    """Make a file that is locked from the moment it appears at `path`, where nothing is yet.
+
+    Who finds it unlocked therefore knows that its maker is gone. Raises OSError and StateError.
+    """
+    import fcntl
+
+    name, fd = open_new(path)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(name, path)
+    except BaseException as error:
+        os.close(fd)
+        os.unlink(name)
+        if isinstance(error, OSError) and error.errno in _NO_LOCKS:
+            raise _refused(path, error) from error
+        raise
+    return Lock(path, fd, lambda: os.close(fd))
+
+
+def try_existing(path: str) -> Lock | None:
+    """Take the lock at `path` if there is a file and nobody holds it; raises StateError."""
+    return try_lock(path) if os.path.lexists(path) else None
 
 
 def slot_path(folder: str, slot: int) -> str:

@@ -168,6 +168,19 @@ class Store:
         serials = frozenset(found.session.serial for found in sessions)
         self._write(lambda: claim.bury(self._database, serials, self._is_locked))
 
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it for good, at the end of the process. What ends the block, or its result, is what counts.
+
+        A session that cannot be erased is buried by the next build, as that of a build that was killed.
+        """
+        try:
+            self.close(at_exit=True)
+        except StateError:
+            return
+
     def close(self, *, at_exit: bool = False) -> None:
         """End the session, whose claims count as interrupted, and give up the slot. Raises StateError.
 

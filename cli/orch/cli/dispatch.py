@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from orch.cli.console import Console
-from orch.graph.errors import OrchError, StateError, UsageError
+from orch.graph.errors import OrchError, StateError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,29 +31,27 @@ def guarded(console: Console, work: Callable[[], int]) -> int:
     except OrchError as error:
         console.error(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 141
-    except OSError as error:  # a disk, a limit or a permission; who knows more has said so already
+    except (KeyboardInterrupt, BrokenPipeError, SystemExit) as error:
+        return exit_code_of(error)
+    except OSError as error:
         where = [("path", str(error.filename))] if error.filename else []
         reason = ("reason", error.strerror or str(error))
         console.error(StateError("the system refuses what this command needs", [*where, reason]))
-        return 5
-    except RecursionError:
+        return exit_code_of(error)
+    except RecursionError as error:
         console.error(UsageError("something is nested too deeply to be read"))
-        return 3
-    except MemoryError:
+        return exit_code_of(error)
+    except MemoryError as error:
         console.err("orch: error: there is not enough memory")
-        return 5
-    except Exception:
+        return exit_code_of(error)
+    except BaseException as error:
         import traceback
 
         from orch.graph.version import VERSION
 
         traceback.print_exc()
         console.err(f"orch: error: this is a bug of orch {VERSION}; please report it with the lines above")
-        return 70
+        return exit_code_of(error)
 
 
 def _run(arguments: Sequence[str], console: Console, environ: Mapping[str, str]) -> int:
@@ -74,7 +72,7 @@ def _run(arguments: Sequence[str], console: Console, environ: Mapping[str, str])
     except OSError as error:
         raise UsageError(f"cannot enter {options.folder}: {error.strerror}") from error
     code = _command(options, console, environ)
-    if console.is_closed and code == 0:
+    if console.is_closed and code == 0 and options.command != "build":  # which has that in its records
         return 141
     return code
 

@@ -52,21 +52,23 @@ def _build(changed: Changed, paths: Paths, look: Look, arguments: Sequence[str])
     name = os.path.basename(os.fsdecode(changed.path))
     start = Start(os.fsdecode(changed.root), name, changed.snapshot, Nodes(changed.snapshot), paths, look)
     jobs = [int(word[2:]) for word in arguments if word[:2] == "-j"]
-    wish = Wish(tuple(map(os.fsdecode, changed.targets)), (jobs or [usable_cpus()])[-1], "-k" in arguments)
-    reporters: list[TextReporter] = []
+    wish = Wish(
+        argv=("orch", *arguments),
+        targets=tuple(map(os.fsdecode, changed.targets)),
+        jobs=(jobs or [usable_cpus()])[-1],
+        keep_going="-k" in arguments,
+    )
     is_undone: list[bool] = []
 
     def make_reporter(run_id: str, total: int, done: int) -> TextReporter:
-        reporters.append(TextReporter(console, total, done, quiet="-q" in arguments))
-        return reporters[0]
+        return TextReporter(console, total, done, quiet="-q" in arguments)
 
     def work() -> int:
         summary = build_part(start, wish, environ, console, make_reporter)
         if summary is None:
             is_undone.append(True)
             return 0
-        reporters[0].finished(summary)
-        return 141 if console.is_closed and not summary.exit_code else summary.exit_code
+        return summary.exit_code
 
     code = guarded(console, work)
     return None if is_undone else code

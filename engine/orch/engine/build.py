@@ -18,17 +18,20 @@ from orch.engine.burial import bury_dead
 from orch.engine.drive import Stand, Task, drive
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
+from orch.engine.origin import Origin, secrets_of, settle_runs
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
+from orch.engine.recorder import Recorder
 from orch.engine.seal import seal
 from orch.engine.session import session_of
 from orch.engine.site import Orders
-from orch.engine.summary import summary_of
+from orch.engine.summary import stopped_late, summary_of
 from orch.engine.sweep import forget_vanished, remove_old_scratch, remove_vanished, vanished
 from orch.engine.targets import select
 from orch.graph.errors import UsageError
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
+from orch.run.shield import Shield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 class BuildRequest(NamedTuple):
     """What a build is to do, whoever asks."""
 
+    argv: tuple[str, ...] = ("orch", "build")
     targets: tuple[str, ...] = ()
     args: tuple[str, ...] | None = None
     file: str | None = None
@@ -70,46 +74,61 @@ def build(
 
     The process must end by `os._exit` after it.
     """
-    began_s = time.monotonic()
+    began_s, now_ns = time.monotonic(), time.time_ns()
     gc.disable()  # until the loop begins nearly everything that is made stays
     start = os.getcwd()
     project = open_project(start, request.file, request.profile)
     select(project, request.targets)  # a wrong name must not touch the state
-    store = Store.open(place_of(project.root, environ))
-    try:
-        run = _Run(request, environ, store, notes)
-        if run.clear_up(project, notes):
-            os.chdir(start)
-            project = open_project(start, request.file, request.profile)
-        return run.build(project, make_reporter, began_s)
-    finally:
-        store.close(at_exit=True)
-        if store.notice:
-            notes.note(store.notice)
+    with Shield() as shield, Store.open(place_of(project.root, environ)) as store:
+        origin = Origin(
+            run=new_run_id(now_ns / 1e9),
+            started_ns=now_ns,
+            argv=request.argv,
+            orchfile=project.orchfile,
+            profile=request.profile,
+            secrets=secrets_of(project.graph, environ),
+        )
+        with Recorder(store.place, origin, environ, notes) as recorder:
+            run = _Run(request, environ, store, origin, recorder)
+            if run.clear_up(project):
+                os.chdir(start)
+                project = open_project(start, request.file, request.profile)
+            shield.check()
+            summary = run.build(project, make_reporter, began_s)
+            return recorder.finish(stopped_late(summary, shield.number))
 
 
 class _Run:
     """One run over an opened state."""
 
-    def __init__(self, request: BuildRequest, environ: Mapping[str, str], store: Store, notes: Notes) -> None:
+    def __init__(
+        self,
+        request: BuildRequest,
+        environ: Mapping[str, str],
+        store: Store,
+        origin: Origin,
+        recorder: Recorder,
+    ) -> None:
         self._request = request
+        self._recorder = recorder
         self._environ = environ
         self._store = store
         self._place = store.place
-        self._id = new_run_id(time.time())
-        session = store.begin(session_of(self._id, ("orch", "build", *request.targets)))
-        bury_dead(store, notes)
+        self._id = origin.run
+        session = store.begin(session_of(self._id, origin.argv))
+        bury_dead(store, recorder)
+        settle_runs(self._place, self._id, recorder)
         self._version = store.data_version()
         self._state = distrust_young(self._place, store, store.load(), session.boot_id)
         self._clock = Clock(self._place.path("tmp"))
         self._digests = Digests(self._place.root, self._state.stamps, self._clock)
 
-    def clear_up(self, project: Project, notes: Notes) -> bool:
+    def clear_up(self, project: Project) -> bool:
         """Remove what nodes that are gone left; True if there was any, which a wildcard may have met."""
         gone = vanished(project.graph, self._state, project.orchfile)
         if gone:
             disarm(self._place)
-            remove_vanished(gone, self._place, self._id, self._digests, notes)
+            remove_vanished(gone, self._place, self._id, self._digests, self._recorder)
         forget_vanished(project.graph, self._state, self._store, project.orchfile)
         remove_old_scratch(self._place, time.time())
         return bool(gone)
@@ -122,7 +141,7 @@ class _Run:
         selected = set(selection.nodes) if self._request.only else graph.closure(selection.nodes)
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
-        reporter = make_reporter(self._id, len(selected))
+        self._recorder.tell_to(make_reporter(self._id, len(selected)))
 
         def make_judge(observer: Observer) -> Judge:
             return Judge(graph, observer, memory, self._good_parts)
@@ -143,12 +162,14 @@ class _Run:
             schedule=schedule,
             capacity=self._capacity(project),
             orders=orders,
-            reporter=reporter,
+            reporter=self._recorder,
             make_judge=make_judge,
         )
         foreman, observer, _ = drive(stand, task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
             self._seal(project, selected, (observer, memory, self._clock))
+        if self._store.notice:
+            self._recorder.note(self._store.notice)
         missed = _missed(project, selection, schedule)
         return summary_of(self._id, schedule, foreman, missed, time.monotonic() - began_s)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orch.cache.witness import Digests
     from orch.engine.judge import Judge
     from orch.engine.memory import Memory
-    from orch.engine.reporter import Reporter
+    from orch.engine.recorder import Recorder
     from orch.engine.site import Orders
     from orch.graph.build_graph import BuildGraph
     from orch.graph.schedule import Capacity, Schedule
@@ -59,7 +59,7 @@ class Task(NamedTuple):
     schedule: Schedule
     capacity: Capacity
     orders: Orders
-    reporter: Reporter
+    reporter: Recorder
     make_judge: Callable[[Observer], Judge]
     snapshot: str = ""  # the name of the one that the build started from
 

@@ -173,7 +173,17 @@ class Foreman:
         self.restored += 1
         self._capacity.give_back(node.limits)
         record = found.attempt.record
-        self._end(Result(name, "ok", found.exit, tries=record.tries, from_run=record.from_run))
+        self._end(
+            Result(
+                name,
+                "ok",
+                found.exit,
+                tries=record.tries,
+                from_run=record.from_run,
+                attempt=found.attempt,
+                reasons=self._assessed[name].reasons,
+            )
+        )
         return True
 
     def _start(self, node: Node, number: int) -> None:
@@ -185,7 +195,8 @@ class Foreman:
             sentence = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
             self._site.claims.interrupted(node.id)
             self._capacity.give_back(node.limits)
-            self._end(Result(node.id, self._failed(node.id), failure=Failure(sentence)))
+            reasons = assessment.reasons
+            self._end(Result(node.id, self._failed(node.id), failure=Failure(sentence), reasons=reasons))
             return
         self._strangers.tell(moved)
         self._started[node.id] = started
@@ -204,10 +215,12 @@ class Foreman:
         limits_s = [_LIVE_S] * bool(live) + [ASK_AGAIN_S] * bool(site.claims.held)
         claims_due_s = () if site.claims.due_s is None else (site.claims.due_s,)
         due_s = [*self._leaders.due_s, *self._again.values(), *site.keeper.due_s, *claims_due_s]
+        due_s += site.reporter.due_s if site.processes.running else []
         limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
         events = site.processes.wait(min(limits_s, default=None))
         self._heed(events)
         site.keeper.flush_if_due()
+        site.reporter.write_due()
         if live in site.processes.running:
             site.reporter.live(live, site.processes.read_new(live))
         self._leaders.tell()
@@ -268,7 +281,7 @@ class Foreman:
         else:
             self._site.claims.withdrawn(node.id)
         ending: Ending = self._failed(node.id) if failure else "ok"
-        self._finish(Result(node.id, ending, ended, failure, started.number))
+        self._finish(Result(node.id, ending, ended, failure, started.number, attempt=attempt))
 
     def _finish(self, result: Result) -> None:
         self._started.pop(result.node)

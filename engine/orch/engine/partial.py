@@ -17,16 +17,19 @@ from orch.cache.store import Store
 from orch.cache.witness import Digests
 from orch.engine.burial import bury_dead
 from orch.engine.drive import Stand, Task, drive
+from orch.engine.origin import Origin, secrets_of, settle_runs
 from orch.engine.part import Part, PartJudge, PartMemory
 from orch.engine.rearm import Rearming, Unfit
+from orch.engine.recorder import Recorder
 from orch.engine.session import session_of
 from orch.engine.site import Orders
-from orch.engine.summary import summary_of
+from orch.engine.summary import stopped_late, summary_of
 from orch.graph.errors import StateError
 from orch.graph.lazy import Lazy
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
 from orch.reuse.settings import Settings
+from orch.run.shield import Shield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ class Start(NamedTuple):
 class Wish(NamedTuple):
     """What is asked for."""
 
+    argv: tuple[str, ...]
     targets: tuple[str, ...]
     jobs: int
     keep_going: bool = False
@@ -72,19 +76,15 @@ def build_part(
 
     The process stands in the root. Raises StateError, BusyError and OSError.
     """
-    began_s = time.monotonic()
-    store = Store.open(place_of(start.root, environ))
-    run = None
-    try:
-        run = _Run(start, wish, environ, store)
-        if run.is_small and not store.notice and not store.is_empty():
-            bury_dead(store, notes)
-            return run.build(make_reporter, began_s)
-    except StateError:
-        if not store.notice or (run and run.has_started):
-            raise
-    finally:
-        store.close(at_exit=True)
+    with Shield() as shield, Store.open(place_of(start.root, environ)) as store:
+        run = None
+        try:
+            run = _Run(start, wish, environ, store)
+            if run.is_small and not store.notice and not store.is_empty():
+                return run.recorded(make_reporter, notes, shield)
+        except StateError:
+            if not store.notice or (run and run.has_started):
+                raise
     if store.notice:  # the state is another one than the snapshot was taken of
         notes.note(store.notice)
     return None
@@ -97,8 +97,9 @@ class _Run:
         self._environ = environ
         self._store = store
         self._place = store.place
-        self._id = new_run_id(time.time())
-        store.begin(session_of(self._id, ("orch", "build", *wish.targets)))
+        self._began_s, self._began_ns = time.monotonic(), time.time_ns()
+        self._id = new_run_id(self._began_ns / 1e9)
+        store.begin(session_of(self._id, wish.argv))
         self._nodes = start.nodes
         changed = [start.paths.facts(number) for number in start.look.differing]
         roots = {number for facts in changed for number in (facts.owner, *facts.readers)}
@@ -122,13 +123,29 @@ class _Run:
         """Whether a command was or is about to be started."""
         return self._claims is not None and self._claims.is_disarmed
 
-    def build(self, make_reporter: MakeReporter, began_s: float) -> Summary:
+    def recorded(self, make_reporter: MakeReporter, notes: Notes, shield: Shield) -> Summary:
+        """Build the part, with records of it."""
+        origin = Origin(
+            run=self._id,
+            started_ns=self._began_ns,
+            argv=self._wish.argv,
+            orchfile=self._nodes.facts["orchfile"],
+            secrets=secrets_of(self._part.graph, self._environ),
+        )
+        with Recorder(self._place, origin, self._environ, notes) as recorder:
+            if self._store.dead_sessions():
+                bury_dead(self._store, recorder)
+                settle_runs(self._place, self._id, recorder)
+            shield.check()
+            return recorder.finish(stopped_late(self._build(make_reporter, recorder), shield.number))
+
+    def _build(self, make_reporter: MakeReporter, recorder: Recorder) -> Summary:
         """Build the part, and bring the snapshot up to date."""
         graph, memory, store = self._part.graph, self._memory, self._store
         total = self._start.snapshot.nodes
         already = total - len(self._part.numbers)
         schedule = Schedule(graph, frozenset(graph.order), {})
-        reporter = make_reporter(self._id, total, already)
+        recorder.tell_to(make_reporter(self._id, total, already))
 
         def make_judge(observer: Observer) -> Judge:
             return PartJudge(graph, observer, memory, lambda node: store.parts(node)[1], self._part)
@@ -148,14 +165,16 @@ class _Run:
             schedule=schedule,
             capacity=Capacity(self._wish.jobs, self._nodes.facts["pools"]),
             orders=Orders((), self._wish.keep_going),
-            reporter=reporter,
+            reporter=recorder,
             make_judge=make_judge,
             snapshot=self._start.name,
         )
         foreman, observer, claims = drive(stand, task, self._begun)
         self._rearm(observer, claims.is_disarmed, schedule)
         foreman.fresh += already
-        return summary_of(self._id, schedule, foreman, self._missed(schedule), time.monotonic() - began_s)
+        return summary_of(
+            self._id, schedule, foreman, self._missed(schedule), time.monotonic() - self._began_s
+        )
 
     def _begun(self, claims: Claims) -> None:
         self._claims = claims

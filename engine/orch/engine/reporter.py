@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from orch.cache.claim import Conflict
+    from orch.cache.record import Finished
     from orch.cache.verdict import Reason
     from orch.engine.attempt import Failure
     from orch.graph.schedule import Ending
@@ -45,6 +46,8 @@ class Result(NamedTuple):
     failure: Failure | None = None
     tries: int = 1
     unmet: tuple[str, ...] = ()  # nodes that therefore never start
+    attempt: Finished | None = None  # what is recorded of it
+    reasons: tuple[Reason, ...] = ()  # why it was stale, where nobody was told that it started
     from_run: str = ""  # it did not run: what that run made was restored
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orch.engine.keep import Keeper
     from orch.engine.memory import Memory
     from orch.engine.prepare import Preparer
-    from orch.engine.reporter import Reporter
+    from orch.engine.recorder import Recorder
     from orch.engine.restore import Restorer
     from orch.graph.build_graph import BuildGraph
     from orch.run.process import Processes
@@ -43,4 +43,4 @@ class Site(NamedTuple):
     evaluator: Evaluator
     restorer: Restorer
     keeper: Keeper
-    reporter: Reporter
+    reporter: Recorder

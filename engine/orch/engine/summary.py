@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from orch.graph.schedule import Schedule
 
 
+def stopped_late(summary: Summary, number: int) -> Summary:
+    """The summary of a build that signal `number` reached when nothing ran any more; 0 = none did."""
+    return summary._replace(exit_code=128 + number) if number and not summary.exit_code else summary
+
+
 def summary_of(
     run_id: str, schedule: Schedule, foreman: Foreman, missed: tuple[tuple[str, str], ...], duration_s: float
 ) -> Summary:

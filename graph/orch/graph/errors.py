@@ -70,6 +70,32 @@ class BusyError(OrchError):
     exit_code = 75
 
 
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (KeyboardInterrupt, 130),
+    (BrokenPipeError, 141),
+    (OSError, 5),  # a disk, a limit or a permission; who knows more has said so already
+    (RecursionError, 3),
+    (MemoryError, 5),
+)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of a command that this ended (design 3); what nobody foresaw is 70, our bug.
+
+    >>> exit_code_of(StateError("full")), exit_code_of(OSError()), exit_code_of(ValueError())
+    (5, 5, 70)
+    """
+    if isinstance(error, OrchError):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        code = error.code
+        return code if isinstance(code, int) else 0 if code is None else 1
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return code
+    return 70
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name most like `name`, or "" if none is near.
 

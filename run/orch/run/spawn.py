@@ -12,6 +12,7 @@ from orch.run.stray import NODE_VARIABLE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Mapping
 else:
     import _signal as signal  # see orch.run.wakeup
 
@@ -90,6 +91,25 @@ class Spawner:
             setsigmask=(),
             setsigdef=_DEFAULT_SIGNALS,
         )
+
+
+def spawn_aside(path: str, argv: tuple[str, ...], environ: Mapping[str, str]) -> tuple[int, int]:
+    """Start a program of our own process group: its pid, and a pipe with what it prints. Raises OSError."""
+    pipe, sink = os.pipe()
+    null = _open_null()
+    try:
+        files = (
+            (os.POSIX_SPAWN_DUP2, null, 0),
+            (os.POSIX_SPAWN_DUP2, sink, 1),
+            (os.POSIX_SPAWN_DUP2, null, 2),
+        )
+        return os.posix_spawn(path, argv, environ, file_actions=files, setsigdef=_DEFAULT_SIGNALS), pipe
+    except OSError:
+        os.close(pipe)
+        raise
+    finally:
+        os.close(sink)
+        os.close(null)
 
 
 def _open_null() -> int:

@@ -20,13 +20,8 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         from orch.cli.commands import status
 
         return status.run(options, console, environ)
-    reporters: list[Reporter] = []
-
-    def make_reporter(run_id: str, total: int) -> Reporter:
-        reporters.append(_reporter(options, console, run_id, total))
-        return reporters[0]
-
     request = BuildRequest(
+        argv=("orch", *options.argv),
         targets=options.targets,
         args=options.args,
         file=options.file,
@@ -38,9 +33,11 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         force=options.force,
         force_all=options.force_all,
     )
-    summary = build(request, environ, console, make_reporter)
-    reporters[0].finished(summary)
-    return summary.exit_code
+
+    def make_reporter(run_id: str, total: int) -> Reporter:
+        return _reporter(options, console, run_id, total)
+
+    return build(request, environ, console, make_reporter).exit_code
 
 
 def _reporter(options: Options, console: Console, run_id: str, total: int) -> Reporter:

@@ -1,0 +1,78 @@
+"""Who runs what: what the records say of a run beside what it does; and runs that died before.
+
+Knows nothing of nodes' results.
+"""
+
+from __future__ import annotations
+
+import os
+
+from orch.cache.digest import digest_file
+from orch.evidence.manifest import Header
+from orch.evidence.settle import settle_dead
+from orch.graph.errors import StateError
+from orch.graph.value import NamedTuple
+from orch.graph.version import VERSION
+from orch.run.environment import secret_values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orch.cache.place import Place
+    from orch.engine.reporter import Notes
+    from orch.graph.build_graph import BuildGraph
+
+
+class Origin(NamedTuple):
+    """One run, as it is known when it begins."""
+
+    run: str
+    started_ns: int  # wall clock
+    argv: tuple[str, ...]
+    orchfile: str  # relative to the root, in which the process stands
+    profile: str = ""
+    secrets: tuple[str, ...] = ()  # masked in every record
+
+
+def header_of(origin: Origin, root: str) -> Header:
+    """What its manifest begins with; the process stands in the root."""
+    try:
+        digest = digest_file(origin.orchfile)
+    except OSError:
+        digest = ""
+    return Header(
+        run=origin.run,
+        started_ns=origin.started_ns,
+        argv=origin.argv,
+        root=root,
+        orchfile=origin.orchfile,
+        orchfile_digest=digest,
+        tool=VERSION,
+        host=os.uname().nodename,
+        pid=os.getpid(),
+        profile=origin.profile,
+    )
+
+
+def secrets_of(graph: BuildGraph, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The values that no record may hold: those of every secret of every node."""
+    environments = {node.environment for node in graph.nodes.values() if node.environment.secrets}
+    values = {value for one in environments for value in secret_values(one, environ).values}
+    return tuple(sorted(map(os.fsdecode, values)))
+
+
+def settle_runs(place: Place, run: str, notes: Notes) -> None:
+    """Write down runs that were killed as interrupted, and say so; raises StateError and BusyError."""
+    try:
+        settled = settle_dead(place, run)
+    except OSError as error:
+        raise unwritten(error) from error
+    for each in settled:
+        notes.note(f"run {each} was killed; it is recorded as interrupted")
+
+
+def unwritten(error: OSError) -> StateError:
+    """What ends a command whose records cannot be written."""
+    facts = [("path", str(error.filename or "")), ("reason", error.strerror or str(error))]
+    return StateError("the records of this run cannot be written", facts)

@@ -1,0 +1,265 @@
+"""Keeps the records of one build while it tells the user: a reporter that also writes everything down.
+
+Whatever ends the build, `finish` or `fail` gives its manifest a last, true state. Knows nothing of formats.
+"""
+
+from __future__ import annotations
+
+import time
+
+from orch.cache.digest import digest_file
+from orch.engine.commit import Commit
+from orch.engine.origin import header_of, unwritten
+from orch.evidence.book import Book
+from orch.evidence.entry import Entry
+from orch.evidence.manifest import Ending, status_of
+from orch.graph.errors import OrchError, UsageError, exit_code_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from orch.cache.claim import Conflict
+    from orch.cache.place import Place
+    from orch.cache.verdict import Reason
+    from orch.engine.origin import Origin
+    from orch.engine.reporter import Notes, Reporter, Result, Summary
+    from orch.evidence.entry import Status
+    from orch.run.child import Job
+
+_STATUS: Mapping[str, Status] = {"ok": "ok", "failed": "failed", "advisory": "advisory", "stopped": "stopped"}
+_LARGE_LOG = 64 << 20  # bytes; a longer log is not read again for its digest
+_MOST_ARGV = 4096  # letters of a command in an event
+
+
+class Recorder:
+    """The records of one build. As a reporter it passes on what it is told, once it has been told to whom."""
+
+    def __init__(self, place: Place, origin: Origin, environ: Mapping[str, str], notes: Notes) -> None:
+        """`environ` is the caller's; `notes` gets what is to be said before `tell_to`."""
+        self._book = Book(place, header_of(origin, place.root), origin.secrets)
+        self._inner: Reporter | None = None
+        self._notes_to = notes
+        self._root = place.root
+        self._open: dict[str, Entry] = {}  # nodes that run
+        self._notes: list[str] = []  # told before there was a run folder
+        self._environ = environ
+        self._commit: Commit | None = None
+        self._answer: tuple[str, bool | None] = ("unknown", None)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.fail(error)
+        self._book.close()
+
+    def tell_to(self, inner: Reporter) -> None:
+        """From now on pass everything on."""
+        self._inner = inner
+
+    # -- a reporter ------------------------------------------------------------------------------
+
+    @property
+    def inner(self) -> Reporter:
+        """Who tells the user."""
+        assert self._inner, "nobody to tell"
+        return self._inner
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody listens any more."""
+        return self.inner.is_closed
+
+    def fresh(self, node: str) -> None:
+        """A node needed nothing: no record of it is kept."""
+        self.inner.fresh(node)
+
+    def started(self, node: str, reasons: Sequence[Reason], job: Job) -> None:
+        """A node's command is about to start."""
+        entry = Entry("running", reasons=tuple(reasons), start_s=self._book.elapsed_s, attempts=1)
+        self._open[node] = entry
+        self._begin()
+        self._book.started(node, entry, _shortened(job.argv), reasons)
+        self.inner.started(node, reasons, job)
+
+    def retrying(self, result: Result) -> None:
+        """A try failed and another one follows."""
+        ended = result.exit
+        self._book.tell(
+            "node_retried",
+            node=result.node,
+            attempt=result.tries,
+            failure=result.failure.sentence if result.failure else "",
+            exit_code=ended.code if ended else None,
+            log=self._relative(ended.log_path) if ended else "",
+        )
+        self.inner.retrying(result)
+
+    def ended(self, result: Result) -> None:
+        """A node ended otherwise than fresh."""
+        self._begin()
+        kind = "node_restored" if result.from_run and result.ending == "ok" else "node_finished"
+        self._book.ended(kind, result.node, self._entry(result))
+        for name in result.unmet:
+            self._book.ended("node_skipped", name, Entry("skipped", because=result.node))
+        self.inner.ended(result)
+
+    def note(self, sentence: str) -> None:
+        """Something that the user should know."""
+        if self._book.has_begun:
+            self._book.tell("note", text=sentence)
+        else:
+            self._notes.append(sentence)
+        (self._inner or self._notes_to).note(sentence)
+
+    def waiting(self, conflict: Conflict) -> None:
+        """A node waits for another build."""
+        self.inner.waiting(conflict)
+
+    def stopping(self, number: int) -> None:
+        """The build was asked to stop."""
+        if self._book.has_begun:
+            self._book.tell("run_stopping", signal=number)
+        self.inner.stopping(number)
+
+    def live_node(self, running: Sequence[str]) -> str:
+        """The node that is shown while it runs."""
+        return self.inner.live_node(running)
+
+    def live(self, node: str, data: bytes) -> None:
+        """What that one printed."""
+        self.inner.live(node, data)
+
+    def finished(self, summary: Summary) -> None:
+        """The last line for the user; the records are final then."""
+        self.inner.finished(summary)
+
+    # -- the records -----------------------------------------------------------------------------
+
+    @property
+    def due_s(self) -> list[float]:
+        """When (monotonic) `write_due` has something to do."""
+        return self._book.persister.due_s
+
+    def write_due(self) -> None:
+        """Bring manifest and latest state up to date, if that is due."""
+        self._book.persister.write_due()
+
+    def finish(self, summary: Summary) -> Summary:
+        """The build came to its end: make the records final, then tell the user.
+
+        The exit code takes in that nobody listens any more. Raises StateError where the records cannot be
+        written; they say so then, if that can be written.
+        """
+        if self._inner and self._inner.is_closed and not summary.exit_code:
+            summary = summary._replace(exit_code=141)
+        try:
+            self._finish(summary.exit_code, "", summary.counts, summary.duration_s)
+        except BaseException as error:
+            self.fail(error)
+            if isinstance(error, OSError):
+                raise unwritten(error) from error
+            raise
+        self.finished(summary)
+        return summary
+
+    def fail(self, error: BaseException) -> None:
+        """Something ended the build before its time; raises nothing: the error is what counts."""
+        if self._book.is_finished or (isinstance(error, UsageError) and not self._book.has_begun):
+            return
+        code = exit_code_of(error)
+        sentence = error.sentence if isinstance(error, OrchError) else f"{type(error).__name__}: {error}"
+        for bare in (False, True):
+            try:
+                self._begin()
+                for node, entry in list(self._open.items()):
+                    self._book.ended("node_finished", node, entry._replace(status="stopped"))
+                    del self._open[node]
+                self._finish(code, sentence, {}, self._book.elapsed_s, bare=bare)
+                return
+            except Exception:  # no room, no memory: the next build settles what is left
+                continue
+
+    def _begin(self) -> None:
+        if self._book.has_begun:
+            return
+        self._book.begin()
+        self._commit = Commit(self._root, self._environ)
+        for sentence in self._notes:
+            self._book.tell("note", text=sentence)
+        self._notes.clear()
+
+    def _finish(
+        self, code: int, error: str, counts: dict[str, int], duration_s: float, *, bare: bool = False
+    ) -> None:
+        if self._commit:
+            self._answer, self._commit = self._commit.answer(), None
+        commit, is_dirty = self._answer
+        ending = Ending(
+            status="interrupted" if error and code == 0 else status_of(code),
+            exit_code=code,
+            error=error,
+            ended_ns=time.time_ns(),
+            duration_s=duration_s,
+            counts=counts,
+            commit=commit,
+            dirty=is_dirty,
+        )
+        self._book.finish(ending, bare=bare)
+
+    def _entry(self, result: Result) -> Entry:
+        entry = self._open.pop(result.node, None) or Entry("running", start_s=self._book.elapsed_s)
+        attempt, ended, failure = result.attempt, result.exit, result.failure
+        restored = result.from_run and result.ending == "ok"
+        entry = entry._replace(
+            status="restored" if restored else _STATUS[result.ending],
+            reasons=result.reasons or entry.reasons,
+            attempts=0 if result.from_run else result.tries if ended else 0,
+            failure=failure.sentence if failure else "",
+            hint=failure.hint if failure else "",
+            from_run=result.from_run,
+        )
+        if attempt:
+            entry = entry._replace(key=attempt.record.key, parts=attempt.parts, outputs=attempt.outputs)
+        if ended:
+            log = self._relative(ended.log_path)
+            entry = entry._replace(
+                exit_code=ended.code,
+                signal=ended.signal,
+                duration_s=ended.duration_s,
+                cpu_s=ended.cpu_s,
+                peak_rss_bytes=ended.peak_rss_bytes,
+                leftovers=ended.leftovers,
+                log=log,
+                log_bytes=ended.log_bytes,
+                log_sha256=_digest(log)[2:] if log and ended.log_bytes <= _LARGE_LOG else "",
+            )
+        return entry
+
+    def _relative(self, path: str) -> str:
+        return path.removeprefix(self._root + "/")
+
+
+def _digest(path: str) -> str:
+    try:
+        return digest_file(path)
+    except OSError:
+        return ""
+
+
+def _shortened(argv: Sequence[str]) -> list[str]:
+    """A command as an event holds it: what is very long is cut."""
+    left = _MOST_ARGV
+    words: list[str] = []
+    for word in argv:
+        if left <= 0:
+            words.append("...")
+            break
+        words.append(word if len(word) <= left else word[:left] + "...")
+        left -= len(word)
+    return words

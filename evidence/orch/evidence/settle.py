@@ -1,0 +1,207 @@
+"""Runs that died without an end: found, and written down as interrupted from what their events tell.
+
+Knows nothing of processes: a run is dead once its events can be locked (see `journal`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from orch.cache.atomic import write_all
+from orch.cache.digest import digest_file
+from orch.cache.lock import try_existing
+from orch.evidence.chain import link, locked, mend, read_chain, read_manifest
+from orch.evidence.journal import EVENTS, cut_torn_line, lives, whole_lines
+from orch.evidence.manifest import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    Ending,
+    UnreadableError,
+    fields_of,
+    manifest_text,
+    status_in,
+)
+from orch.evidence.metrics import Metrics, add_metrics, metrics_line
+from orch.evidence.persister import Persister
+from orch.evidence.text import encoded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from orch.cache.place import Place
+    from orch.evidence.chain import Link
+
+_ENDING_FIELDS = ("status", "exit_code", "error", "ended", "duration_s", "commit", "dirty", "counts")
+_KEPT = ("gates", "approvals", "grants", "escalations")
+_HEAD = 4096  # bytes of a manifest in which its status stands
+
+
+def settle_dead(place: Place, by: str) -> list[str]:
+    """Settle every run that died, oldest first, and take into the chain what a power cut left out of it.
+
+    `by` is the run that does it. Gives the runs that were settled; raises OSError, StateError, BusyError.
+    """
+    settled = [run for run in unsettled(place) if run != by and settle(place, run, by)]
+    names = run_names(place)
+    if len(read_chain(place).links) < len(names):
+        with locked(place):
+            mend(place, names)
+    return settled
+
+
+def unsettled(place: Place) -> list[str]:
+    """The runs, oldest first, that say they go on but do not; raises OSError and StateError."""
+    found = [name for name in run_names(place) if _says_running(place.path("runs", name))]
+    if not found:
+        return []
+    linked = {one.run for one in read_chain(place).links}  # what was final once and is damaged now
+    return [name for name in found if name not in linked and not lives(place.path("runs", name))]
+
+
+def run_names(place: Place) -> list[str]:
+    """The runs that have a folder, oldest first; raises OSError."""
+    with os.scandir(place.path("runs")) as found:
+        return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+
+
+def settle(place: Place, run: str, by: str) -> bool:
+    """Write down a dead run as interrupted; False if it lives, is settled, or is a newer orch's.
+
+    `by` is the run that does it. Raises OSError, StateError, BusyError.
+    """
+    folder = place.path("runs", run)
+    lock = try_existing(f"{folder}/{EVENTS}")
+    if lock is None and os.path.lexists(f"{folder}/{EVENTS}"):
+        return False
+    try:
+        if not _says_running(folder):
+            return False
+        try:
+            known = fields_of(read_manifest(place, run))
+        except UnreadableError as error:
+            if error.is_newer:
+                return False
+            known = {}
+        if lock:
+            cut_torn_line(lock.fd)
+            os.lseek(lock.fd, 0, os.SEEK_END)
+            write_all(lock.fd, encoded({"type": "run_settled", "by": by, "at_ns": time.time_ns()}) + b"\n")
+        _write(place, run, known, by)
+        return True
+    finally:
+        if lock:
+            lock.release()
+
+
+def _write(place: Place, run: str, known: dict[str, Any], by: str) -> None:
+    folder = place.path("runs", run)
+    told = replayed(whole_lines(f"{folder}/{EVENTS}"))
+    lost = {"schema_version": SCHEMA_VERSION, "run": run}
+    facts = {**lost, **told.facts, **{name: known[name] for name in known if name not in _ENDING_FIELDS}}
+    for name in (*_KEPT, "events", "previous", "parts", "nodes"):
+        facts.pop(name, None)
+    ended_ns = _mtime_ns(f"{folder}/{MANIFEST}") or time.time_ns()
+    ending = Ending(
+        status="interrupted",
+        error=f"it was killed; run {by} found it so",
+        ended_ns=ended_ns,
+        duration_s=told.last_s,
+        counts=told.counts(),
+        events=_event_facts(f"{folder}/{EVENTS}"),
+    )
+
+    def write(previous: Link | None) -> bytes:
+        last = ending._replace(previous=previous.fields if previous else None)
+        text = manifest_text(facts, last, told.parts, told.entries)
+        Persister().write(f"{folder}/{MANIFEST}", text, durable=True)
+        return text
+
+    with locked(place):
+        link(place, run, write)
+        counts = {name: count for name, count in ending.counts.items() if count}
+        add_metrics(place, metrics_line(Metrics(run, "interrupted", 0, told.last_s, counts)))
+
+
+class Replay:
+    """What the events of a run tell of it."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Any] = {}  # of its first event
+        self.parts: list[bytes] = []
+        self.entries: dict[bytes, bytes] = {}
+        self.last_s = 0.0  # when the last event was
+        self._running: dict[str, dict[str, Any]] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, event: dict[str, Any]) -> None:
+        """One more event; raises KeyError, TypeError, AttributeError where it is none of ours."""
+        self.last_s = float(event.get("t", self.last_s))
+        kind = event["type"]
+        if kind == "run_started":
+            self.facts = {name: value for name, value in event.items() if name not in ("t", "type")}
+        elif kind == "node_started":
+            self._running[event["node"]] = {
+                "status": "stopped",
+                "reasons": event["reasons"],
+                "start_s": self.last_s,
+                "attempts": 1,
+            }
+        elif "entry" in event:
+            self._running.pop(event["node"], None)
+            self.parts += [encoded(part) for part in event["new_parts"]]
+            self.entries[encoded(event["node"])] = encoded(event["entry"])
+            status = str(event["entry"]["status"])
+            self._counts[status] = self._counts.get(status, 0) + 1
+
+    def counts(self) -> dict[str, int]:
+        """How many nodes ended how; those that ran when the run died count as stopped."""
+        names = {"ok": "ran"}
+        found = {names.get(status, status): count for status, count in self._counts.items()}
+        return {**found, "stopped": found.get("stopped", 0) + len(self._running)}
+
+    def end(self) -> None:
+        """No more events: what runs was stopped."""
+        for node, entry in self._running.items():
+            self.entries[encoded(node)] = encoded(entry)
+
+
+def replayed(lines: list[bytes]) -> Replay:
+    """What these lines tell; those that are none of ours are passed over."""
+    told = Replay()
+    for line in lines:
+        try:
+            event = json.loads(line)
+            if isinstance(event, dict):
+                told.add(event)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+    told.end()
+    return told
+
+
+def _says_running(folder: str) -> bool:
+    """Whether no final manifest lies there, although the run had begun."""
+    try:
+        with open(f"{folder}/{MANIFEST}", "rb") as file:
+            return status_in(file.read(_HEAD)) in ("running", "")
+    except FileNotFoundError:
+        return os.path.lexists(f"{folder}/{EVENTS}")
+    except OSError:
+        return False
+
+
+def _event_facts(path: str) -> dict[str, object]:
+    try:
+        return {"bytes": os.stat(path).st_size, "sha256": digest_file(path)[2:]}
+    except OSError:
+        return {}
+
+
+def _mtime_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""What the records of runs say: lists, comparisons, proofs, exports. Writes nothing but exports."""
