@@ -39,7 +39,6 @@ class Options(NamedTuple):
     """What was asked for, whichever the command."""
 
     command: str
-    argv: tuple[str, ...] = ()  # all of it, as it was given
     targets: tuple[str, ...] = ()
     args: tuple[str, ...] | None = None  # what follows `--`
     folder: str = "."
@@ -61,6 +60,7 @@ class Options(NamedTuple):
     all: bool = False
     max_size: int | None = None  # bytes
     max_age_s: float | None = None
+    argv: tuple[str, ...] = ()  # all of it, as it was given
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -81,7 +81,7 @@ def parse(arguments: Sequence[str]) -> Options:
     found = vars(namespace)
     targets = tuple(found.pop("targets"))
     _check_targets(command, targets, args)
-    return Options(command, tuple(arguments), targets, args, **found)
+    return Options(command, targets, args, **found)
 
 
 def _check_targets(command: str, targets: tuple[str, ...], args: tuple[str, ...] | None) -> None:

@@ -188,7 +188,7 @@ class _Run:
 
         def write() -> None:
             if self._store.data_version() == self._version:
-                seal(project, self._place, selected, self._request.targets, found)
+                seal(project, self._place, selected, self._request.targets, found, self._id)
 
         if not has_modified:
             self._store.if_alone(write)

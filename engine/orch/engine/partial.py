@@ -217,7 +217,7 @@ class _Run:
             rearming.wrote(name, part.graph, memory)
         for number, name in made:
             rearming.read(number, name, part.graph, memory)
-        return rearming.news()
+        return rearming.news(self._id)
 
     def _put_back(self, kept: str, news: News, was_disarmed: bool) -> None:
         if self._store.data_version() != self._memory.version:

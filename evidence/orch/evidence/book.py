@@ -16,6 +16,7 @@ from orch.evidence.manifest import MANIFEST, Draft, Ending, facts_of
 from orch.evidence.metrics import Metrics, add_metrics, metrics_line
 from orch.evidence.persister import Persister
 from orch.evidence.text import encoder
+from orch.graph.errors import OrchError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,13 +92,18 @@ class Book:
         )
         self._put()
 
-    def finish(self, ending: Ending, jobs: int = 0, *, bare: bool = False) -> None:
+    def finish(self, ending: Ending, *, bare: bool = False) -> None:
         """Write the last manifest, link it, and say so in the metrics; `bare`: without its entries."""
+        metrics = self._metrics(ending)
         if not self._journal:
-            with locked(self._place):
-                add_metrics(self._place, self._metrics(ending, jobs))
             self.is_finished = True
+            try:
+                with locked(self._place):
+                    add_metrics(self._place, metrics)
+            except (OSError, OrchError):
+                pass  # all is fresh all the same
             return
+        latest = self._latest.text(ending)
         self.tell("run_finished", status=ending.status, exit_code=ending.exit_code, error=ending.error)
         last = ending._replace(events=self._journal.facts())
         draft = Draft(self._draft.header, self._encode) if bare else self._draft
@@ -109,9 +115,12 @@ class Book:
 
         with locked(self._place):
             link(self._place, draft.header.run, write)
-            self.is_finished = True
-            add_metrics(self._place, self._metrics(ending, jobs))
-        self.persister.write(self._place.path(LATEST), self._latest.text(ending), durable=False)
+            self.is_finished = True  # whatever happens now: that is what the manifest says
+            try:
+                add_metrics(self._place, metrics)
+                self.persister.write(self._place.path(LATEST), latest, durable=False)
+            except OSError:
+                pass  # both are derived
 
     def close(self) -> None:
         """Let go of the run; whoever finds it unfinished then settles it."""
@@ -124,8 +133,8 @@ class Book:
         self.persister.put(f"{self._folder}/{MANIFEST}", make)
         self.persister.put(self._place.path(LATEST), lambda: self._latest.text(running))
 
-    def _metrics(self, ending: Ending, jobs: int) -> bytes:
+    def _metrics(self, ending: Ending) -> bytes:
         code = ending.exit_code or 0
         run = self._draft.header.run
-        metrics = Metrics(run, ending.status, code, ending.duration_s, ending.counts, jobs, ending.error)
+        metrics = Metrics(run, ending.status, code, ending.duration_s, ending.counts, ending.error)
         return metrics_line(metrics, self._encode)
