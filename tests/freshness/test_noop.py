@@ -358,7 +358,7 @@ def test_a_thousand_nodes_take_it(project: Project, rebuild: Rebuild) -> None:
 
 
 def test_in_a_repository(project: Project, rebuild: Rebuild) -> None:
-    """Its `.git` lies beside the Orchfile, as nearly everywhere; one below would end the search for a root."""
+    """Its `.git` lies beside the Orchfile, as nearly everywhere; one below ends the search for a root."""
     (project.root / ".git").mkdir()
     project.orchfile(
         'version = 1\n[tasks.a]\ninputs = ["in"]\noutputs = ["out"]\ncmd = "@count a@; cp in out"'

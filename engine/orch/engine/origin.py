@@ -9,7 +9,6 @@ import os
 
 from orch.cache.digest import digest_file
 from orch.evidence.manifest import Header
-from orch.evidence.settle import settle_dead
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
 from orch.graph.version import VERSION
@@ -64,15 +63,16 @@ def secrets_of(graph: BuildGraph, environ: Mapping[str, str]) -> tuple[str, ...]
 
 def settle_runs(place: Place, run: str, notes: Notes) -> None:
     """Write down runs that were killed as interrupted, and say so; raises StateError and BusyError."""
+    from orch.evidence.settle import settle_dead
+
     try:
         settled = settle_dead(place, run)
     except OSError as error:
-        raise unwritten(error) from error
+        raise _unwritten(error) from error
     for each in settled:
         notes.note(f"run {each} was killed; it is recorded as interrupted")
 
 
-def unwritten(error: OSError) -> StateError:
-    """What ends a command whose records cannot be written."""
+def _unwritten(error: OSError) -> StateError:
     facts = [("path", str(error.filename or "")), ("reason", error.strerror or str(error))]
-    return StateError("the records of this run cannot be written", facts)
+    return StateError("the records of earlier runs cannot be written", facts)

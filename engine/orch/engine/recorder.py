@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 
 from orch.cache.digest import digest_file
+from orch.cache.snapshot import disarm
 from orch.engine.commit import Commit
-from orch.engine.origin import header_of, unwritten
+from orch.engine.origin import header_of
 from orch.evidence.book import Book
 from orch.evidence.entry import Entry
 from orch.evidence.manifest import Ending, status_of
@@ -41,7 +42,7 @@ class Recorder:
         self._book = Book(place, header_of(origin, place.root), origin.secrets)
         self._inner: Reporter | None = None
         self._notes_to = notes
-        self._root = place.root
+        self._place, self._root = place, place.root
         self._open: dict[str, Entry] = {}  # nodes that run
         self._notes: list[str] = []  # told before there was a run folder
         self._environ = environ
@@ -56,6 +57,11 @@ class Recorder:
     ) -> None:
         if error is not None:
             self.fail(error)
+        if self._book.has_begun and not self._book.is_finished:
+            try:
+                disarm(self._place)  # so that the next build looks at everything, and settles this run
+            except OSError:
+                pass
         self._book.close()
 
     def tell_to(self, inner: Reporter) -> None:
@@ -105,6 +111,7 @@ class Recorder:
         self._begin()
         kind = "node_restored" if result.from_run and result.ending == "ok" else "node_finished"
         self._book.ended(kind, result.node, self._entry(result))
+        self._open.pop(result.node, None)
         for name in result.unmet:
             self._book.ended("node_skipped", name, Entry("skipped", because=result.node))
         self.inner.ended(result)
@@ -151,21 +158,19 @@ class Recorder:
         self._book.persister.write_due()
 
     def finish(self, summary: Summary) -> Summary:
-        """The build came to its end: make the records final, then tell the user.
+        """The build came to its end: tell the user, then make the records final.
 
-        The exit code takes in that nobody listens any more. Raises StateError where the records cannot be
-        written; they say so then, if that can be written.
+        In this order, so that they know of whatever goes wrong, and that nobody listens any more. Raises
+        OSError and StateError where they cannot be written; they say so then, if that can be written.
         """
-        if self._inner and self._inner.is_closed and not summary.exit_code:
-            summary = summary._replace(exit_code=141)
         try:
+            self.finished(summary)
+            if self.is_closed and not summary.exit_code:
+                summary = summary._replace(exit_code=141)
             self._finish(summary.exit_code, "", summary.counts, summary.duration_s)
         except BaseException as error:
             self.fail(error)
-            if isinstance(error, OSError):
-                raise unwritten(error) from error
             raise
-        self.finished(summary)
         return summary
 
     def fail(self, error: BaseException) -> None:
@@ -213,7 +218,7 @@ class Recorder:
         self._book.finish(ending, bare=bare)
 
     def _entry(self, result: Result) -> Entry:
-        entry = self._open.pop(result.node, None) or Entry("running", start_s=self._book.elapsed_s)
+        entry = self._open.get(result.node) or Entry("running", start_s=self._book.elapsed_s)
         attempt, ended, failure = result.attempt, result.exit, result.failure
         restored = result.from_run and result.ending == "ok"
         entry = entry._replace(

@@ -5,7 +5,6 @@ Knows nothing of processes: a run is dead once its events can be locked (see `jo
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
@@ -170,6 +169,8 @@ class Replay:
 
 def replayed(lines: list[bytes]) -> Replay:
     """What these lines tell; those that are none of ours are passed over."""
+    import json
+
     told = Replay()
     for line in lines:
         try:
