@@ -26,13 +26,24 @@ COMMANDS = {
     "schema": "print the JSON Schema of Orchfile.toml",
 }
 LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit")
-_LATER_FLAGS = ("--since", "--mode", "--trace", "--wait", "--allow", "--capture", "--run")
+_LATER_FLAGS = ("--since", "--mode", "--trace", "--wait", "--allow", "--run")
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _ONE_NODE = ("why", "log")
 _NO_TARGETS = ("list", "check", "init", "schema")
 _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
-_WITH_VALUE = ("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age")
+_WITH_VALUE = (
+    "-C",
+    "-f",
+    "--file",
+    "--color",
+    "--profile",
+    "-j",
+    "--jobs",
+    "--max-size",
+    "--max-age",
+    "--capture",
+)
 
 
 class Options(NamedTuple):
@@ -60,6 +71,7 @@ class Options(NamedTuple):
     all: bool = False
     max_size: int | None = None  # bytes
     max_age_s: float | None = None
+    capture_bytes: int | None = None
     argv: tuple[str, ...] = ()  # all of it, as it was given
 
 
@@ -165,6 +177,13 @@ def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="store_true", help="build the targets without what they need")
     parser.add_argument("--force", action="store_true", help="run the targets even if they are fresh")
     parser.add_argument("--force-all", action="store_true", help="run the targets and all they need")
+    parser.add_argument(
+        "--capture",
+        type=_capture,
+        dest="capture_bytes",
+        metavar="HOW",
+        help="embed events in the manifest: none, bounded, bounded=SIZE",
+    )
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
@@ -222,6 +241,15 @@ def _positive(text: str) -> int:
             f"-j takes a number of 1 or more, not {text}", hint="`orch build --help` shows the flags"
         )
     return int(text)
+
+
+def _capture(text: str) -> int:
+    from orch.orchfile.size import in_capture
+
+    try:
+        return in_capture(text)
+    except ValueError:
+        raise UsageError(f"--capture takes none, bounded or bounded=SIZE, not {text}") from None
 
 
 def _size(text: str) -> int:

@@ -9,6 +9,7 @@ import os
 
 from orch.cache.digest import digest_file
 from orch.evidence.manifest import Header
+from orch.evidence.text import MASK
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
 from orch.graph.version import VERSION
@@ -32,6 +33,7 @@ class Origin(NamedTuple):
     orchfile: str  # relative to the root, in which the process stands
     profile: str = ""
     secrets: tuple[str, ...] = ()  # masked in every record
+    capture_bytes: int = 0  # of events, in the manifest; 0 = none
 
 
 def header_of(origin: Origin, root: str) -> Header:
@@ -59,6 +61,17 @@ def secrets_of(graph: BuildGraph, environ: Mapping[str, str]) -> tuple[str, ...]
     environments = {node.environment for node in graph.nodes.values() if node.environment.secrets}
     values = {value for one in environments for value in secret_values(one, environ).values}
     return tuple(sorted(map(os.fsdecode, values)))
+
+
+def without_secrets(argv: tuple[str, ...], secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """A command line as others may see it.
+
+    >>> without_secrets(("orch", "--", "key=swordfish"), ("swordfish",))
+    ('orch', '--', 'key=***')
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        argv = tuple(word.replace(secret, MASK) for word in argv)
+    return argv
 
 
 def settle_runs(place: Place, run: str, notes: Notes) -> None:

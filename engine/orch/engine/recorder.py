@@ -39,7 +39,7 @@ class Recorder:
 
     def __init__(self, place: Place, origin: Origin, environ: Mapping[str, str], notes: Notes) -> None:
         """`environ` is the caller's; `notes` gets what is to be said before `tell_to`."""
-        self._book = Book(place, header_of(origin, place.root), origin.secrets)
+        self._book = Book(place, header_of(origin, place.root), origin.secrets, origin.capture_bytes)
         self._inner: Reporter | None = None
         self._notes_to = notes
         self._place, self._root = place, place.root
@@ -89,7 +89,7 @@ class Recorder:
         """A node's command is about to start."""
         entry = Entry("running", reasons=tuple(reasons), start_s=self._book.elapsed_s, attempts=1)
         self._open[node] = entry
-        self._begin()
+        self.begin()
         self._book.started(node, entry, _shortened(job.argv), reasons)
         self.inner.started(node, reasons, job)
 
@@ -108,10 +108,13 @@ class Recorder:
 
     def ended(self, result: Result) -> None:
         """A node ended otherwise than fresh."""
-        self._begin()
+        self.begin()
         kind = "node_restored" if result.from_run and result.ending == "ok" else "node_finished"
         self._book.ended(kind, result.node, self._entry(result))
         self._open.pop(result.node, None)
+        if result.exit and result.exit.log_path:
+            log = self._relative(result.exit.log_path)
+            self._book.printed(result.node, log, result.exit.log_bytes)
         for name in result.unmet:
             self._book.ended("node_skipped", name, Entry("skipped", because=result.node))
         self.inner.ended(result)
@@ -181,7 +184,7 @@ class Recorder:
         sentence = error.sentence if isinstance(error, OrchError) else f"{type(error).__name__}: {error}"
         for bare in (False, True):
             try:
-                self._begin()
+                self.begin()
                 for node, entry in list(self._open.items()):
                     self._book.ended("node_finished", node, entry._replace(status="stopped"))
                     del self._open[node]
@@ -190,7 +193,8 @@ class Recorder:
             except Exception:  # no room, no memory: the next build settles what is left
                 continue
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Something is about to be changed: from now on there is a record that says so."""
         if self._book.has_begun:
             return
         self._book.begin()

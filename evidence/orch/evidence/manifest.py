@@ -55,6 +55,7 @@ class Ending(NamedTuple):
     dirty: bool | None = None  # None = not known
     events: Mapping[str, object] = {}  # of events.ndjson: sha256, bytes; never written to
     previous: Mapping[str, object] | None = None  # run and sha256 of the manifest before, None = the first
+    capture: bytes = b"null"  # encoded: an excerpt of the events, if that was asked for
 
 
 class Draft:
@@ -126,7 +127,7 @@ def manifest_text(
         "previous": dict(ending.previous) if ending.previous else None,
     }
     coded = {name: encode(value) for name, value in fields.items()}
-    return document({**coded, "parts": listed(parts), "nodes": members(entries)})
+    return document({**coded, "capture": ending.capture, "parts": listed(parts), "nodes": members(entries)})
 
 
 class UnreadableError(Exception):

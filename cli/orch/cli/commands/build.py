@@ -32,6 +32,7 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         only=options.only,
         force=options.force,
         force_all=options.force_all,
+        capture_bytes=options.capture_bytes,
     )
 
     def make_reporter(run_id: str, total: int) -> Reporter:
