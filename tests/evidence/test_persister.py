@@ -88,7 +88,7 @@ class Interleavings(RuleBasedStateMachine):
             parts=tuple(parts),
             exit_code=code,
         )
-        self.draft.put(node, entry)
+        (self.draft.started if status == "running" else self.draft.put)(node, entry)
         self.model[node] = status, code
 
     @rule()

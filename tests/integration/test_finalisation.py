@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -100,8 +101,11 @@ FINAL = [
 ]
 
 
-def planted(project: Project, point: Point, error: Callable[[], BaseException], *args: str) -> int:
-    """The exit code of `orch build ARGS` in which the exception was thrown; what it says goes to `said`."""
+def planted(project: Project, point: Point, error: Callable[[], BaseException | None], *args: str) -> int:
+    """The exit code of `orch build ARGS` in which the exception was thrown; what it says goes to `said`.
+
+    If `error` gives None nothing is thrown.
+    """
     pid = os.fork()
     if not pid:
         try:
@@ -123,7 +127,7 @@ def planted(project: Project, point: Point, error: Callable[[], BaseException], 
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _plant(point: Point, error: Callable[[], BaseException]) -> None:
+def _plant(point: Point, error: Callable[[], BaseException | None]) -> None:
     owner: Any = import_module(f"orch.{point.module}")
     *path, name = point.name.split(".")
     for each in path:
@@ -133,7 +137,9 @@ def _plant(point: Point, error: Callable[[], BaseException]) -> None:
     def thrown(*args: object, **kwargs: object) -> object:
         calls[0] += 1
         if calls[0] == point.nth or (point.always and calls[0] > point.nth):
-            raise error()
+            found = error()
+            if found:
+                raise found
         return real(*args, **kwargs)
 
     setattr(owner, name, thrown)
@@ -206,6 +212,35 @@ def test_an_end_that_can_never_be_written_is_settled_by_the_next_build(scene: Sc
     project.write("in", "2")
     assert "is recorded as interrupted" in project.build("b").err
     assert [one["status"] for one in manifests(project)] == ["interrupted", "succeeded"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "point",
+    [
+        Point("engine.build", "distrust_young"),
+        Point("engine.drive", "empty_trash"),
+        Point("engine.build", "seal"),
+        Point("evidence.book", "Book.finish"),
+        Point("evidence.book", "link"),
+    ],
+    ids=lambda point: f"{point.name}",
+)
+def test_a_signal_while_nothing_runs(project: Project, point: Point, number: int) -> None:
+    """Before and after the tasks run: the records come to an end that agrees with the exit code."""
+    project.orchfile(ORCHFILE)
+    project.write("in", "1")
+
+    def send() -> None:
+        os.kill(os.getpid(), number)
+
+    code = planted(project, point, send, "b")
+    (found,) = manifests(project)
+    is_late = point.module == "evidence.book"  # all is done, and said
+    assert code == found["exit_code"] == (0 if is_late else 128 + number), said(project)
+    assert found["status"] == ("succeeded" if is_late else "interrupted")
+    assert ("a" in found["nodes"]) == (point.name != "distrust_young")
+    project.build("b")
 
 
 def test_a_failed_task_is_no_error(project: Project) -> None:

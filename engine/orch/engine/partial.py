@@ -132,7 +132,7 @@ class _Run:
             orchfile=self._nodes.facts["orchfile"],
             secrets=secrets_of(self._part.graph, self._environ),
         )
-        with Recorder(self._place, origin, self._environ, notes) as recorder:
+        with Recorder(self._place, origin, self._environ, notes, is_tentative=True) as recorder:
             if self._store.dead_sessions():
                 bury_dead(self._store, recorder)
                 settle_runs(self._place, self._id, recorder)

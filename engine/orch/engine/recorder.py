@@ -37,11 +37,23 @@ _MOST_ARGV = 4096  # letters of a command in an event
 class Recorder:
     """The records of one build. As a reporter it passes on what it is told, once it has been told to whom."""
 
-    def __init__(self, place: Place, origin: Origin, environ: Mapping[str, str], notes: Notes) -> None:
-        """`environ` is the caller's; `notes` gets what is to be said before `tell_to`."""
+    def __init__(
+        self,
+        place: Place,
+        origin: Origin,
+        environ: Mapping[str, str],
+        notes: Notes,
+        *,
+        is_tentative: bool = False,
+    ) -> None:
+        """`environ` is the caller's; `notes` gets what is to be said before `tell_to`.
+
+        Of a tentative run that ends before anything was changed there is no record: another one follows.
+        """
         self._book = Book(place, header_of(origin, place.root), origin.secrets, origin.capture_bytes)
         self._inner: Reporter | None = None
         self._notes_to = notes
+        self._is_tentative = is_tentative
         self._place, self._root = place, place.root
         self._open: dict[str, Entry] = {}  # nodes that run
         self._notes: list[str] = []  # told before there was a run folder
@@ -55,7 +67,7 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
+        if error is not None and (self._book.has_begun or not self._is_tentative):
             self.fail(error)
         if self._book.has_begun and not self._book.is_finished:
             try:

@@ -49,6 +49,10 @@ class Book:
         self._latest = Latest(header, self._encode)
         self._excerpt = Excerpt(capture_bytes) if capture_bytes else None
         self.persister = Persister()
+        self._documents: tuple[tuple[str, Callable[[], bytes]], ...] = (
+            (f"{self._folder}/{MANIFEST}", lambda: self._draft.text(Ending())),
+            (place.path(LATEST), lambda: self._latest.text(Ending())),
+        )
         self.is_finished = False
 
     @property
@@ -69,7 +73,7 @@ class Book:
         self._place.make_run_folder(header.run)
         self._journal = Journal(f"{self._folder}/{EVENTS}")
         self.tell("run_started", **facts_of(header))
-        self.persister.put(f"{self._folder}/{MANIFEST}", lambda: self._draft.text(Ending()))
+        self.persister.put(*self._documents[0])
         self.persister.write_due()
 
     def tell(self, kind: str, **fields: object) -> None:
@@ -79,7 +83,7 @@ class Book:
     def started(self, node: str, entry: Entry, argv: Sequence[str], reasons: Sequence[Reason]) -> None:
         """A node's command is about to start."""
         self.begin()
-        self._draft.put(node, entry)
+        self._draft.started(node, entry)
         self._latest.started(node)
         self.tell("node_started", node=node, argv=argv, reasons=[reason_fields(one) for one in reasons])
         self._put()
@@ -161,10 +165,8 @@ class Book:
         return document({**facts, "excerpt": listed(self._excerpt.lines)}).rstrip()
 
     def _put(self) -> None:
-        running = Ending()
-        make: Callable[[], bytes] = lambda: self._draft.text(running)  # noqa: E731
-        self.persister.put(f"{self._folder}/{MANIFEST}", make)
-        self.persister.put(self._place.path(LATEST), lambda: self._latest.text(running))
+        for path, make in self._documents:
+            self.persister.put(path, make)
 
     def _metrics(self, ending: Ending) -> bytes:
         code = ending.exit_code or 0
