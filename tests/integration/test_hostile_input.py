@@ -192,7 +192,7 @@ def test_what_later_versions_bring(project: Project, text: str, key: str) -> Non
     [
         *("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit"),
         *("build --since HEAD", "build --staged", "build --mode local", "build --trace t", "build --wait no"),
-        *("build --allow edit", "build --capture", "why a --run x", "log a --run x"),
+        *("build --allow edit", "why a --run x", "log a --run x"),
     ],
 )
 def test_commands_and_flags_of_later_versions(project: Project, args: str) -> None:
