@@ -172,7 +172,6 @@ def test_a_mistake_and_its_place(project: Project, text: str, line: int, says: s
         (ONE + 'mode = "local"', "mode"),
         ("[gates.x]", "gates"),
         ("[hooks.pre-commit]", "hooks"),
-        ("[runs]", "runs"),
         ("[milestones.m]\nneeds = []\ngates = []", "gates"),
         ("[milestones.m]\nneeds = []\nmirrors = []", "mirrors"),
         ("[profiles.p]\nmode = 'local'", "mode"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from orch.evidence.settings import Settings as RunSettings
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 from orch.orchfile.load import find_root, load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _CACHE_KEYS = {"dir": "folder", "max_entry": "max_entry", "max_size": "max_size", "max_age": "max_age_s"}
+_RUN_KEYS = {"capture": "capture", "keep": "keep", "max_age": "max_age_s"}
 
 
 class Project(NamedTuple):
@@ -49,6 +51,14 @@ class Project(NamedTuple):
         said = {name: table[key] for key, name in _CACHE_KEYS.items() if key in table}
         named = {**Settings()._asdict(), **said}
         return Settings._make(named[field] for field in Settings._fields)
+
+    @property
+    def run_settings(self) -> RunSettings:
+        """What `[runs]` of the root Orchfile says."""
+        table = self.declarations.runs
+        said = {name: table[key] for key, name in _RUN_KEYS.items() if key in table}
+        named = {**RunSettings()._asdict(), **said}
+        return RunSettings._make(named[field] for field in RunSettings._fields)
 
     @property
     def scope(self) -> str:

@@ -45,8 +45,9 @@ def settle_dead(place: Place, by: str) -> list[str]:
     `by` is the run that does it. Gives the runs that were settled; raises OSError, StateError, BusyError.
     """
     settled = [run for run in unsettled(place) if run != by and settle(place, run, by)]
-    names = run_names(place)
-    if len(read_chain(place).links) < len(names):
+    linked = {one.run for one in read_chain(place).links}
+    names = [run for run in run_names(place) if run not in linked]
+    if any(run != by and os.path.lexists(place.path("runs", run, MANIFEST)) for run in names):
         with locked(place):
             mend(place, names)
     return settled
@@ -144,7 +145,7 @@ class Replay:
             self.facts = {name: value for name, value in event.items() if name not in ("t", "type")}
         elif kind == "node_started":
             self._running[event["node"]] = {
-                "status": "stopped",
+                "status": "running",
                 "reasons": event["reasons"],
                 "start_s": self.last_s,
                 "attempts": 1,
@@ -162,14 +163,14 @@ class Replay:
         found = {names.get(status, status): count for status, count in self._counts.items()}
         return {**found, "stopped": found.get("stopped", 0) + len(self._running)}
 
-    def end(self) -> None:
-        """No more events: what runs was stopped."""
+    def end(self, status: str) -> None:
+        """No more events: what runs has this status."""
         for node, entry in self._running.items():
-            self.entries[encoded(node)] = encoded(entry)
+            self.entries[encoded(node)] = encoded({**entry, "status": status})
 
 
-def replayed(lines: list[bytes]) -> Replay:
-    """What these lines tell; those that are none of ours are passed over."""
+def replayed(lines: list[bytes], *, lives: bool = False) -> Replay:
+    """What these lines tell; those that are none of ours are passed over. `lives`: the run goes on."""
     told = Replay()
     for line in lines:
         try:
@@ -178,7 +179,7 @@ def replayed(lines: list[bytes]) -> Replay:
                 told.add(event)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-    told.end()
+    told.end("running" if lives else "stopped")
     return told
 
 
