@@ -1,1 +1,1 @@
-"""What the records of runs say: lists, comparisons, checks, exports. Knows nothing of how they are written."""
+"""What the records of runs say: lists, comparisons, checks, exports. Knows nothing of who writes them."""

@@ -31,7 +31,7 @@ class Account(NamedTuple):
 
     run: str
     status: str  # as in a manifest, or "unreadable"
-    fields: Fields = {}  # of the manifest, the unknown ones too; never written to
+    fields: Fields  # of the manifest, the unknown ones too; never written to
     remark: str = ""  # what is not as it should be, or not final
 
 

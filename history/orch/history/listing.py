@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 
-from orch.evidence.journal import whole_lines
+from orch.evidence.journal import EVENTS, whole_lines
+from orch.evidence.manifest import MANIFEST
 from orch.evidence.metrics import METRICS, OLDER, VERSION
 from orch.evidence.prune import began
 from orch.graph.value import NamedTuple
@@ -57,12 +58,10 @@ def listing(place: Place, limit: int = 0) -> Listing:
     rows: list[Row] = []
     older = 0
     for number, run in enumerate(names):
-        account = None
         if limit and len(rows) >= limit:
             older = len(names) - number
             break
-        if run in folders:
-            account = account_of(place, run, brief=True)
+        account = account_of(place, run, brief=True) if run in folders else None
         if account:
             rows.append(_row(account))
         elif run in lines:
@@ -71,12 +70,16 @@ def listing(place: Place, limit: int = 0) -> Listing:
 
 
 def recorded_runs(place: Place) -> list[str]:
-    """The runs that have a folder, oldest first; what else lies there is left out. Raises OSError."""
+    """The runs that have records, oldest first; what else lies there is left out. Raises OSError."""
     try:
         with os.scandir(place.path("runs")) as found:
-            return sorted(one.name for one in found if began(one.name) and one.is_dir(follow_symlinks=False))
+            names = [one.name for one in found if began(one.name) and one.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    files = (MANIFEST, EVENTS)
+    return sorted(
+        run for run in names if any(os.path.lexists(place.path("runs", run, name)) for name in files)
+    )
 
 
 def line_of(place: Place, run: str) -> Row | None:
