@@ -20,6 +20,7 @@ from orch.evidence.manifest import (
     Ending,
     UnreadableError,
     fields_of,
+    is_understood,
     manifest_text,
     status_in,
 )
@@ -86,20 +87,22 @@ def settle(place: Place, run: str, by: str) -> bool:
             if error.is_newer:
                 return False
             known = {}
+        told = replayed(whole_lines(f"{folder}/{EVENTS}"))
+        if not is_understood(told.facts.get("schema_version", SCHEMA_VERSION)):
+            return False
         if lock:
             cut_torn_line(lock.fd)
             os.lseek(lock.fd, 0, os.SEEK_END)
             write_all(lock.fd, encoded({"type": "run_settled", "by": by, "at_ns": time.time_ns()}) + b"\n")
-        _write(place, run, known, by)
+        _write(place, run, known, told, by)
         return True
     finally:
         if lock:
             lock.release()
 
 
-def _write(place: Place, run: str, known: dict[str, Any], by: str) -> None:
+def _write(place: Place, run: str, known: dict[str, Any], told: Replay, by: str) -> None:
     folder = place.path("runs", run)
-    told = replayed(whole_lines(f"{folder}/{EVENTS}"))
     lost = {"schema_version": SCHEMA_VERSION, "run": run}
     facts = {**lost, **told.facts, **{name: known[name] for name in known if name not in _ENDING_FIELDS}}
     for name in (*_KEPT, "events", "previous", "parts", "nodes"):

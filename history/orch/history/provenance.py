@@ -43,7 +43,7 @@ class Made(NamedTuple):
 
 
 def made(target: str, newest_first: Iterable[Fields]) -> Made:
-    """The node that `target` means (a node, a task with one, or an output's path) in the newest run that made it.
+    """What `target` means (a node, a task with one, or an output) in the newest run that made it.
 
     Raises UsageError where there is none, or several.
     """
@@ -132,7 +132,7 @@ def _details(one: Made) -> dict[str, object]:
         metadata["finishedOn"] = _later(began, start_s + (0 if restored else duration_s))
     details: dict[str, object] = {
         "builder": {"id": "urn:orch:local", "version": {"orch": str(one.fields.get("orch", "unknown"))}},
-        "metadata": {**metadata, **({"restoredFrom": str(restored)} if restored else {})},
+        "metadata": {**metadata, **({"orch_restoredFrom": str(restored)} if restored else {})},
     }
     log, sha256 = entry.get("log"), entry.get("log_sha256")
     if log and sha256:
