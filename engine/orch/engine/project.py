@@ -55,10 +55,7 @@ class Project(NamedTuple):
     @property
     def run_settings(self) -> RunSettings:
         """What `[runs]` of the root Orchfile says."""
-        table = self.declarations.runs
-        said = {name: table[key] for key, name in _RUN_KEYS.items() if key in table}
-        named = {**RunSettings()._asdict(), **said}
-        return RunSettings._make(named[field] for field in RunSettings._fields)
+        return run_settings_of(self.declarations)
 
     @property
     def scope(self) -> str:
@@ -70,6 +67,14 @@ class Project(NamedTuple):
             if inside and len(source.folder) > length and source.folder != ".":
                 best, length = source.scope, len(source.folder)
         return best
+
+
+def run_settings_of(declarations: Declarations) -> RunSettings:
+    """What `[runs]` of the root Orchfile says."""
+    table = declarations.runs
+    said = {name: table[key] for key, name in _RUN_KEYS.items() if key in table}
+    named = {**RunSettings()._asdict(), **said}
+    return RunSettings._make(named[field] for field in RunSettings._fields)
 
 
 def locate(start: str, file: str | None) -> tuple[str, str]:

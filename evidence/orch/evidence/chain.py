@@ -61,9 +61,13 @@ class Chain(NamedTuple):
 def link(place: Place, run: str, write: Callable[[Link | None], bytes]) -> None:
     """Make `run` the newest of the chain: `write` gets the one before, writes the manifest and returns it.
 
-    Hold `locked`. Raises OSError; then the run is not in the chain.
+    Hold `locked`. Raises OSError, and StateError for the index of a newer orch; then the run is not in the
+    chain.
     """
-    fd = os.open(place.path("runs", CHAIN), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    path = place.path("runs", CHAIN)
+    if not _size(path):  # the first run, or the index was lost
+        mend(place, [name for name in sorted(os.listdir(place.path("runs"))) if name != run])
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         cut_torn_line(fd)
         before = _newest(place, fd)
@@ -95,7 +99,7 @@ def mend(place: Place, runs: Sequence[str]) -> None:
         return
     links = list(chain.links)
     while missing:
-        places = [(chain.pruned.fields if chain.pruned else None), *(one.fields for one in links)]
+        places: list[object] = [chain.pruned and chain.pruned.fields, *(one.fields for one in links)]
         run = next((run for run, (_, previous) in missing.items() if previous in places), min(missing))
         one, previous = missing.pop(run)
         links.insert(places.index(previous) if previous in places else len(links), one)
@@ -136,10 +140,14 @@ def read_chain(place: Place) -> Chain:
     """The index as it is; raises OSError, and StateError for that of a newer orch."""
     path = place.path("runs", CHAIN)
     chain = parsed(whole_lines(path))
+    _refuse_newer(chain, path)
+    return chain
+
+
+def _refuse_newer(chain: Chain, path: str) -> None:
     if chain.is_newer:
         facts = [("path", path), ("understood", str(VERSION))]
         raise StateError("the chain of runs was written by a newer orch", facts, "use that version")
-    return chain
 
 
 def parsed(lines: Sequence[bytes]) -> Chain:
@@ -226,6 +234,7 @@ def _newest(place: Place, fd: int) -> Link | None:
     """The run that the next one follows; completes what a crash left half done."""
     tail = _tail(fd)
     chain = parsed(tail)
+    _refuse_newer(chain, place.path("runs", CHAIN))
     begun = _being_linked(tail)
     newest = chain.links[-1] if chain.links else chain.pruned
     if begun and (newest is None or begun != newest.run):
@@ -234,6 +243,13 @@ def _newest(place: Place, fd: int) -> Link | None:
             newest = Link(begun, of_bytes(text))
             write_all(fd, _line(newest))
     return newest
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _tail(fd: int) -> list[bytes]:

@@ -223,10 +223,10 @@ def _paths(folder: str) -> list[str]:
 
 
 def _logs(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(f"{folder}/{_LOGS}"))
-    except (FileNotFoundError, NotADirectoryError):
+    path = f"{folder}/{_LOGS}"
+    if os.path.islink(path) or not os.path.isdir(path):  # what lies behind a link is not ours
         return []
+    return sorted(os.listdir(path))
 
 
 def _temporary(folder: str) -> list[str]:

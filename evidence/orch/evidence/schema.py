@@ -25,13 +25,13 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _STATUS: Schema = {"enum": ["running", "succeeded", "failed", "interrupted"]}
 _PART: Schema = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
 
-_REASON = {
+_REASON: Schema = {
     "type": "object",
     "properties": {"kind": _NAME, "part": _TEXT, "old": _TEXT, "new": _TEXT, "text": _NAME},
     "required": ["kind", "text"],
 }
 _NODE_STATUS = ["running", "ok", "restored", "failed", "advisory", "stopped", "skipped"]
-_ENTRY = {
+_ENTRY: Schema = {
     "type": "object",
     "properties": {
         "status": {"enum": _NODE_STATUS},
@@ -57,7 +57,7 @@ _ENTRY = {
     },
     "required": ["status"],
 }
-_FACTS = {
+_FACTS: Schema = {
     "schema_version": {"type": "integer", "minimum": 1, "maximum": manifest.SCHEMA_VERSION},
     "run": _RUN,
     "orch": _NAME,
@@ -132,9 +132,9 @@ def manifest_schema() -> Schema:
 
 def events_schema() -> Schema:
     """Of each line of `runs/<run>/events.ndjson`."""
-    node = {"node": _NAME}
-    ended = {**node, "entry": _ENTRY, "new_parts": {"type": "array", "items": _PART}}
-    kinds: dict[str, dict[str, object]] = {
+    node: Schema = {"node": _NAME}
+    ended: Schema = {**node, "entry": _ENTRY, "new_parts": {"type": "array", "items": _PART}}
+    kinds: dict[str, Schema] = {
         "run_started": _FACTS,
         "node_started": {**node, "argv": _TEXTS, "reasons": {"type": "array", "items": _REASON}},
         "node_retried": {**node, "attempt": _COUNT, "failure": _TEXT},

@@ -8,6 +8,7 @@ from __future__ import annotations
 from orch.graph.errors import StateError, UsageError, nearest
 from orch.graph.value import NamedTuple
 from orch.history.account import entries_of, parts_of
+from orch.history.node import means
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def made(target: str, newest_first: Iterable[Fields]) -> Made:
     known: dict[str, None] = {}
     for fields in newest_first:
         good = {name: one for name, one in entries_of(fields).items() if one.get("status") in _GOOD}
-        found = [name for name, entry in good.items() if _means(target, name, entry)]
+        found = [name for name, entry in good.items() if means(target, name, entry)]
         if len(found) > 1:
             facts = [("node", name) for name in found[:_MOST_NAMED]]
             raise UsageError(f"{len(found)} nodes are meant by {target}", facts, "name one of them")
@@ -138,12 +139,6 @@ def _details(one: Made) -> dict[str, object]:
     if log and sha256:
         details["byproducts"] = [{"name": str(log), "digest": {"sha256": str(sha256)}}]
     return details
-
-
-def _means(target: str, node: str, entry: Fields) -> bool:
-    outputs = entry.get("outputs")
-    is_output = isinstance(outputs, dict) and target.removeprefix("./") in outputs
-    return node == target or node.startswith((f"{target}[", f"{target}@")) or is_output
 
 
 def _inputs(one: Made) -> list[tuple[str, str]]:

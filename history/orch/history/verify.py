@@ -71,6 +71,7 @@ class _Check:
         self._place = place
         self._chain: Chain = read_chain(place)
         self._present = recorded_runs(place)
+        self._leaving = {one.run for one in left_over(place, self._chain)}
         self._texts: dict[str, bytes] = {}
         self._damage: list[Finding] = []
         self._notes: list[Finding] = []
@@ -117,12 +118,11 @@ class _Check:
 
     def _outside_index(self) -> None:
         linked = {one.run for one in self._chain.links}
-        leaving = {one.run for one in left_over(self._place, self._chain)}
         begun = self._being_linked()
         for run in self._present:
             if run in linked:
                 continue
-            if run in leaving:
+            if run in self._leaving:
                 self._note(run, self._manifest(run), "was removed from the chain; its files go next time")
                 continue
             state, sentence = self._state(run)
@@ -190,7 +190,7 @@ class _Check:
         """Events and logs of each run, and the outputs of the run that wrote them last."""
         made = Made()
         in_order = [one.run for one in self._chain.links]
-        for run in [*in_order, *sorted({*self._present} - {*in_order})]:
+        for run in [*in_order, *sorted({*self._present} - {*in_order} - self._leaving)]:
             try:
                 fields = fields_of(read_manifest(self._place, run))
             except UnreadableError as error:

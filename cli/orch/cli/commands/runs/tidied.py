@@ -7,8 +7,9 @@ import time
 
 from orch.cache.store import Store
 from orch.cli.commands.runs.form import print_json
-from orch.engine.project import open_project
+from orch.engine.project import locate, run_settings_of
 from orch.evidence.prune import Pruned, prune
+from orch.orchfile.load import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 def run(place: Place, start: str, names: Sequence[str], options: Options, console: Console) -> int:
     """Tidy, or with `-n` say what would go."""
     del names
-    settings = open_project(start, options.file, options.profile).run_settings
+    declarations, problems = load(*locate(start, options.file))
+    problems.raise_if_any()
+    settings = run_settings_of(declarations)
     if options.keep is not None:
         settings = settings._replace(keep=options.keep)
     if options.max_age_s is not None:
