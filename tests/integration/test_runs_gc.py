@@ -17,6 +17,7 @@ from orch.evidence.settings import Settings
 from orch.evidence.settle import settle_dead
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from orch.cache.place import Place
@@ -168,7 +169,7 @@ class _Step:
     left = 0
 
 
-def _counted(real):  # type: ignore[no-untyped-def]
+def _counted(real: Callable[[str], None]) -> Callable[[str], None]:
     def step(path: str) -> None:
         if not _Step.left:
             raise Killed

@@ -54,7 +54,7 @@ def junit_xml(fields: Fields, tail: Callable[[str], bytes]) -> bytes:
 
 
 def _case(node: str, entry: Fields, tail: Callable[[str], bytes]) -> list[str]:
-    task = node.partition("[")[0].partition("@")[0]
+    task = node.partition("[")[0]
     head = _attributes(name=node, classname=task, time=_seconds(entry.get("duration_s")))
     status = str(entry.get("status"))
     body: list[str] = []

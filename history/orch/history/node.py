@@ -27,8 +27,8 @@ class InRun(NamedTuple):
 def meant_in(target: str, fields: Fields) -> list[str]:
     """The nodes of a manifest that a node, a task or an output's path means.
 
-    >>> meant_in("cc", {"nodes": {"cc[a.c]": {}, "cc@x=1": {}, "cc2": {}, "d": {"outputs": {"cc": "f:1"}}}})
-    ['cc[a.c]', 'cc@x=1', 'd']
+    >>> meant_in("cc", {"nodes": {"cc[a.c]": {}, "cc2": {}, "d": {"outputs": {"cc": "f:1"}}}})
+    ['cc[a.c]', 'd']
     """
     return [name for name, entry in entries_of(fields).items() if means(target, name, entry)]
 
@@ -37,7 +37,7 @@ def means(target: str, node: str, entry: Fields) -> bool:
     """Whether a target means this node: by its name, its task or one of its outputs."""
     outputs = entry.get("outputs")
     is_output = isinstance(outputs, dict) and target.removeprefix("./") in outputs
-    return node == target or node.startswith((f"{target}[", f"{target}@")) or is_output
+    return node == target or node.startswith(f"{target}[") or is_output
 
 
 def in_run(place: Place, account: Account, nodes: Iterable[str]) -> list[InRun]:
