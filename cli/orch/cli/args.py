@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from orch.cli.run_args import RUN_ACTIONS, RUN_FLAGS, add_run_flags, check_action
-from orch.cli.values import jobs, one_of, path
+from orch.cli.values import age_s, byte_count, job_count, one_of, path
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 
@@ -174,7 +174,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-j", "--jobs", type=jobs, metavar="N", help="how many commands run at once")
+    parser.add_argument("-j", "--jobs", type=job_count, metavar="N", help="how many commands run at once")
     parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure, build what does not need it"
     )
@@ -213,8 +213,8 @@ def _clean(parser: argparse.ArgumentParser) -> None:
 def _cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="gc: show what would be removed")
     size, age = "gc: leave at most SIZE, as in 10GiB", "gc: remove what was unused for DUR, as in 30d"
-    parser.add_argument("--max-size", type=size, metavar="SIZE", help=size)
-    parser.add_argument("--max-age", type=age, dest="max_age_s", metavar="DUR", help=age)
+    parser.add_argument("--max-size", type=byte_count, metavar="SIZE", help=size)
+    parser.add_argument("--max-age", type=age_s, dest="max_age_s", metavar="DUR", help=age)
 
 
 def _targets(parser: argparse.ArgumentParser, command: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from argparse import SUPPRESS
 
-from orch.cli.values import age, count, one_of, path
+from orch.cli.values import age_s, count, one_of, path
 from orch.graph.errors import UsageError
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ def add_run_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--limit", type=count("--limit", 0), metavar="N", help=limit)
     parser.add_argument("--keep", type=count("--keep", 1), metavar="N", help=keep)
     old = "gc: remove what began longer ago, as in 30d"
-    parser.add_argument("--max-age", type=age, dest="max_age_s", metavar="DUR", help=old)
+    parser.add_argument("--max-age", type=age_s, dest="max_age_s", metavar="DUR", help=old)
     parser.add_argument(
         "--format",
         type=one_of("--format", _EXPORTS),

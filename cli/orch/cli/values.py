@@ -25,7 +25,7 @@ def one_of(flag: str, known: Sequence[str]) -> Callable[[str], str]:
     return chosen
 
 
-def jobs(text: str) -> int:
+def job_count(text: str) -> int:
     """How many commands run at once."""
     if not text.isdecimal() or not int(text):
         raise UsageError(
@@ -34,7 +34,7 @@ def jobs(text: str) -> int:
     return int(text)
 
 
-def size(text: str) -> int:
+def byte_count(text: str) -> int:
     """Bytes, for `--max-size`."""
     from orch.orchfile.size import in_bytes
 
@@ -44,7 +44,7 @@ def size(text: str) -> int:
         raise UsageError(f"--max-size takes a size such as 10GiB or 500MB, not {text}") from None
 
 
-def age(text: str) -> float:
+def age_s(text: str) -> float:
     """Seconds, for `--max-age`."""
     from orch.orchfile.duration import seconds
 
