@@ -38,6 +38,7 @@ class Snapshot:
             (b"GCC_",),
             [b"c"],
             7,
+            b"run",
         )
         self.write()
 

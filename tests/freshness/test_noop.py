@@ -355,3 +355,17 @@ def test_a_thousand_nodes_take_it(project: Project, rebuild: Rebuild) -> None:
         project.build()
         assert project.ran() == {"run": 1}, path
         rebuild.arm()
+
+
+def test_in_a_repository(project: Project, rebuild: Rebuild) -> None:
+    """Its `.git` lies beside the Orchfile, as nearly everywhere; one below ends the search for a root."""
+    (project.root / ".git").mkdir()
+    project.orchfile(
+        'version = 1\n[tasks.a]\ninputs = ["in"]\noutputs = ["out"]\ncmd = "@count a@; cp in out"'
+    )
+    project.write("in", "1")
+    rebuild.arm()
+    (project.root / "web").mkdir()
+    rebuild.arm(cwd="web")
+    (project.root / "web/.git").mkdir()
+    assert "no Orchfile.toml" in project.run("build", cwd="web", expect=2).err

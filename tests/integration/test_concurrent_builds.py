@@ -238,3 +238,43 @@ def test_run_ids_sort_by_time_and_differ(project: Project) -> None:
     runs = sorted(os.listdir(project.root / ".orch/runs"))
     assert len(runs) == 6
     assert all(re.fullmatch(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}", run) for run in runs)
+
+
+def test_what_another_build_made_meanwhile_is_built_upon(scene: Scene) -> None:
+    """A build that began with a snapshot finds a node fresh by now: others hang on what it made."""
+    project = scene.project
+    project.orchfile(f"""
+        version = 1
+        [tasks.first]
+        inputs = ["first.src"]
+        outputs = ["first"]
+        cmd = "touch begun; if grep -q new first.src; then {scene.gate("go")}; fi; cp first.src first"
+        [tasks.low]
+        after = ["first"]
+        inputs = ["low.src"]
+        outputs = ["low"]
+        cmd = "cp low.src low"
+        [tasks.high]
+        inputs = ["low"]
+        outputs = ["high"]
+        cmd = "cp low high"
+        [tasks.top]
+        inputs = ["high", "top.src"]
+        outputs = ["top"]
+        cmd = "cat high top.src > top"
+    """)
+    for name in ("first", "low", "top"):
+        project.write(f"{name}.src", f"old {name}\n")
+    project.build()
+    project.remove("begun")
+    for name in ("first", "low", "top"):
+        project.write(f"{name}.src", f"new {name}\n")
+    slow = project.start("build")
+    scene.await_file("begun")
+    project.build("low")
+    scene.open("go")
+    code, _, err = scene.end(slow)
+    assert code == 0, err
+    assert project.read("high") == "new low\n"
+    assert project.read("top") == "new low\nnew top\n"
+    assert project.json("build")[-1]["counts"]["ran"] == 0

@@ -58,6 +58,17 @@ def open_new(path: str, mode: int = 0o600) -> tuple[str, int]:
             continue
 
 
+def make_private(path: str) -> None:
+    """An empty file of mode 0600, unless there is something: SQLite would make it as the umask allows.
+
+    Where it cannot be made nothing happens: whoever opens it then says why.
+    """
+    try:
+        os.close(os.open(path, _NEW, 0o600))
+    except OSError:
+        return
+
+
 def read_small(path: str) -> bytes:
     """The content of a short file (at most 4 KiB), b"" where there is none; raises OSError for a link."""
     try:

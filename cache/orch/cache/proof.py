@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     # The facts; of each shard the offset behind the header, length, number of paths and hash; sections alike.
     Header = tuple[tuple[Any, ...], list[tuple[int, int, int, bytes]], list[tuple[int, int, bytes]]]
 
-MAGIC = b"orchsnp2"
+MAGIC = b"orchsnp3"
 _OWN = (b"ORCH_TRUST_STATE",)  # of the caller's variables these change what a build does
 HEAD = 24  # magic, hash and length of the header
 MOST_CHANGED = 1000  # paths; with more a build does well to look at everything
@@ -48,7 +48,7 @@ class Snapshot:
         self.key = key
         self.tag, (facts, self.shards, self.sections) = header
         self.start = start  # of what is behind the header
-        self.nodes = int(facts[-1])
+        self.nodes, self.run = int(facts[-2]), facts[-1]  # how many, and the run that last proved them
         self.news: list[bytes] = []  # what later builds added for `compiled`, not parsed yet
         self.added: list[bytes] = []  # paths beyond those of the shards
         self.stale: tuple[int, ...] = ()  # numbers of the nodes that the last build did not get fresh
@@ -159,7 +159,7 @@ def _open(handle: int, root: bytes, environment: "Mapping[bytes, bytes]", now_ns
     if source_hash(key, raw) != start[8:16]:
         raise Doubt
     header = marshal.loads(raw)
-    same, boot, written_ns, values, prefixes, absent, _ = header[0]
+    same, boot, written_ns, values, prefixes, absent = header[0][:6]
     if same != identity(root) or boot != boot_id() or now_ns < written_ns:
         raise Doubt
     for name, value in values.items():
@@ -193,12 +193,13 @@ def _news(found: Snapshot) -> "tuple[dict[int, Row], list[tuple[bytes, Row]]]":
         raw = rest[at + 16 : at + 16 + length]
         if len(raw) != length or not length or source_hash(found.key, raw) != rest[at + 8 : at + 16]:
             raise Doubt
-        tag, number, changed, more, found.stale, told = marshal.loads(raw)
+        tag, number, changed, more, found.stale, told, run = marshal.loads(raw)
         if (tag, number) != (found.tag, len(found.news)):
             raise Doubt
         stamps.update(changed)
         added += more
         found.news.append(told)
+        found.run = run or found.run
         at += 16 + length
     return stamps, added
 

@@ -34,6 +34,7 @@ class Facts(NamedTuple):
     prefixes: tuple[bytes, ...]  # no variable that begins so may be set beside those in `values`
     absent: list[bytes]  # paths that must not exist
     nodes: int  # how many, for the message
+    run: bytes  # that found them all fresh
 
 
 MOST_NEWS = 100  # pieces; then a build of everything is to write the snapshot anew
@@ -46,6 +47,7 @@ class News(NamedTuple):
     added: list[tuple[bytes, Row]]  # paths that were not in it
     stale: tuple[int, ...]  # numbers of the nodes that did not get fresh
     told: bytes  # for `compiled`
+    run: bytes = b""  # that did, if it was more than a look
 
 
 def write(

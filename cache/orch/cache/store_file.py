@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from orch.cache.atomic import make_private
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
 
@@ -152,6 +153,7 @@ def open_file(path: str, schema: Schema) -> Database:
     DamagedError, and StateError for a newer file, of which no byte is changed, or one that cannot be used.
     """
     version = _stored_version(path, schema)
+    make_private(path)
     database = _connected(path, _uri(path, "rwc"), _PATIENT_S, schema.what)
     try:
         if version == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from orch.cli.run_args import RUN_ACTIONS, RUN_FLAGS, add_run_flags, check_action
-from orch.cli.values import age_s, byte_count, job_count, one_of, path
+from orch.cli.values import age_s, byte_count, captured_bytes, job_count, one_of, path
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 
@@ -29,7 +29,7 @@ COMMANDS = {
     "schema": "print the JSON Schema of Orchfile.toml, or of manifest, events, metrics or state",
 }
 LATER = ("watch", "import", "completion", "gate", "milestone", "hook", "audit")
-_LATER_FLAGS = ("--since", "--mode", "--wait", "--allow", "--capture")
+_LATER_FLAGS = ("--since", "--mode", "--wait", "--allow")
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _SCHEMAS = ("manifest", "events", "metrics", "state")
 _ONE_NODE = ("why", "log")
@@ -38,7 +38,7 @@ _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
 _WITH_VALUE = (
     *("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age", "--format"),
-    *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output"),
+    *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output", "--capture"),
 )
 
 
@@ -46,7 +46,6 @@ class Options(NamedTuple):
     """What was asked for, whichever the command."""
 
     command: str
-    argv: tuple[str, ...] = ()  # all of it, as it was given
     targets: tuple[str, ...] = ()
     args: tuple[str, ...] | None = None  # what follows `--`
     folder: str = "."
@@ -74,6 +73,8 @@ class Options(NamedTuple):
     keep: int | None = None
     target: str = ""
     output: str = ""  # a file, "" = standard output
+    capture_bytes: int | None = None
+    argv: tuple[str, ...] = ()  # all of it, as it was given
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -96,7 +97,7 @@ def parse(arguments: Sequence[str]) -> Options:
     _check_targets(command, targets, args)
     if command == "runs":
         check_action(targets, {name for name in RUN_FLAGS if found.get(name)})
-    return Options(command, tuple(arguments), targets, args, **found)
+    return Options(command, targets, args, **found)
 
 
 def _check_targets(command: str, targets: tuple[str, ...], args: tuple[str, ...] | None) -> None:
@@ -184,6 +185,13 @@ def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force-all", action="store_true", help="run the targets and all they need")
     what = "write when what ran as a trace for Perfetto"
     parser.add_argument("--trace", type=path("--trace"), default=argparse.SUPPRESS, metavar="FILE", help=what)
+    parser.add_argument(
+        "--capture",
+        type=captured_bytes,
+        dest="capture_bytes",
+        metavar="HOW",
+        help="embed events in the manifest: none, bounded, bounded=SIZE",
+    )
 
 
 def _of_run(parser: argparse.ArgumentParser) -> None:

@@ -65,7 +65,7 @@ def _run(arguments: Sequence[str], console: Console, environ: Mapping[str, str])
         return 0
     from orch.cli.args import parse
 
-    options = parse(arguments)
+    options = parse(arguments)._replace(argv=tuple(arguments))
     try:
         os.chdir(options.folder)
         os.getcwd()  # which fails where the current folder was removed

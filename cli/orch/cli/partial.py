@@ -29,7 +29,7 @@ def build_changed(changed: Changed, arguments: Sequence[str]) -> int | None:
         look = look_again(paths, snapshot, ".orch/tmp")
         if look and not look.differing and not snapshot.stale:
             note_touched(os.fsdecode(changed.path), snapshot, look)
-            leave(snapshot.nodes, quiet="-q" in arguments)
+            leave(snapshot, quiet="-q" in arguments)
         elif look:
             code = _build(changed, paths, look, arguments)
     except (Doubt, OSError):

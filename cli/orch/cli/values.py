@@ -74,3 +74,13 @@ def path(flag: str) -> Callable[[str], str]:
         return text
 
     return given
+
+
+def captured_bytes(text: str) -> int:
+    """Bytes, for `--capture`."""
+    from orch.orchfile.size import in_capture
+
+    try:
+        return in_capture(text)
+    except ValueError:
+        raise UsageError(f"--capture takes none, bounded or bounded=SIZE, not {text}") from None

@@ -18,7 +18,7 @@ from orch.engine.burial import bury_dead
 from orch.engine.drive import Stand, Task, drive
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
-from orch.engine.origin import Origin, secrets_of, settle_runs
+from orch.engine.origin import Origin, secrets_of, settle_runs, without_secrets
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.recorder import Recorder
@@ -60,6 +60,7 @@ class BuildRequest(NamedTuple):
     only: bool = False
     force: bool = False
     force_all: bool = False
+    capture_bytes: int | None = None  # 0 = none, None = what the Orchfile says
 
     @property
     def is_plain(self) -> bool:
@@ -80,13 +81,15 @@ def build(
     project = open_project(start, request.file, request.profile)
     select(project, request.targets)  # a wrong name must not touch the state
     with Shield() as shield, Store.open(place_of(project.root, environ)) as store:
+        secrets = secrets_of(project.graph, environ)
         origin = Origin(
             run=new_run_id(now_ns / 1e9),
             started_ns=now_ns,
-            argv=request.argv,
+            argv=without_secrets(request.argv, secrets),
             orchfile=project.orchfile,
             profile=request.profile,
-            secrets=secrets_of(project.graph, environ),
+            secrets=secrets,
+            capture_bytes=request.capture_bytes or 0,
         )
         with Recorder(store.place, origin, environ, notes) as recorder:
             run = _Run(request, environ, store, origin, recorder)
@@ -188,7 +191,7 @@ class _Run:
 
         def write() -> None:
             if self._store.data_version() == self._version:
-                seal(project, self._place, selected, self._request.targets, found)
+                seal(project, self._place, selected, self._request.targets, found, self._id)
 
         if not has_modified:
             self._store.if_alone(write)

@@ -162,6 +162,7 @@ class Foreman:
     def _restored(self, name: str) -> bool:
         """Give the node an earlier result, if there is one."""
         site, node = self._site, self._site.graph.nodes[name]
+        site.reporter.begin()
         found = site.restorer.restore(node, self._assessed[name], site.memory.records.get(name))
         site.keeper.tell()
         if found.refused:
@@ -276,10 +277,8 @@ class Foreman:
             if failure:
                 self._site.keeper.hide(started)
             self._site.claims.finished(attempt)
-        elif node.outputs:
-            self._site.claims.interrupted(node.id)  # what it made with other arguments does not count
-        else:
-            self._site.claims.withdrawn(node.id)
+        else:  # what it made with other arguments does not count
+            (self._site.claims.interrupted if node.outputs else self._site.claims.withdrawn)(node.id)
         ending: Ending = self._failed(node.id) if failure else "ok"
         self._finish(Result(node.id, ending, ended, failure, started.number, attempt=attempt))
 

@@ -9,7 +9,7 @@ import os
 
 from orch.cache.digest import digest_file
 from orch.evidence.manifest import Header
-from orch.evidence.settle import settle_dead
+from orch.evidence.text import MASK
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
 from orch.graph.version import VERSION
@@ -33,6 +33,7 @@ class Origin(NamedTuple):
     orchfile: str  # relative to the root, in which the process stands
     profile: str = ""
     secrets: tuple[str, ...] = ()  # masked in every record
+    capture_bytes: int = 0  # of events, in the manifest; 0 = none
 
 
 def header_of(origin: Origin, root: str) -> Header:
@@ -62,17 +63,29 @@ def secrets_of(graph: BuildGraph, environ: Mapping[str, str]) -> tuple[str, ...]
     return tuple(sorted(map(os.fsdecode, values)))
 
 
+def without_secrets(argv: tuple[str, ...], secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """A command line as others may see it.
+
+    >>> without_secrets(("orch", "--", "key=swordfish"), ("swordfish",))
+    ('orch', '--', 'key=***')
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        argv = tuple(word.replace(secret, MASK) for word in argv)
+    return argv
+
+
 def settle_runs(place: Place, run: str, notes: Notes) -> None:
     """Write down runs that were killed as interrupted, and say so; raises StateError and BusyError."""
+    from orch.evidence.settle import settle_dead
+
     try:
         settled = settle_dead(place, run)
     except OSError as error:
-        raise unwritten(error) from error
+        raise _unwritten(error) from error
     for each in settled:
         notes.note(f"run {each} was killed; it is recorded as interrupted")
 
 
-def unwritten(error: OSError) -> StateError:
-    """What ends a command whose records cannot be written."""
+def _unwritten(error: OSError) -> StateError:
     facts = [("path", str(error.filename or "")), ("reason", error.strerror or str(error))]
-    return StateError("the records of this run cannot be written", facts)
+    return StateError("the records of earlier runs cannot be written", facts)

@@ -75,9 +75,7 @@ class PartMemory(Memory):
     def learn(self, finished: Finished) -> None:
         """An attempt ended; who reads what it made otherwise than before has to be judged."""
         super().learn(finished)
-        modified = [part for part in finished.parts if part[0].startswith(PREFIX + ":")]
-        left = {name.partition(":")[2]: digest for name, digest in modified}
-        self._part.left(finished.record.node, {**left, **dict(finished.outputs)})
+        self._part.left(finished.record.node, {**_modified(finished.parts), **dict(finished.outputs)})
 
     def reload(self, node: str, store: Store) -> None:
         """Another build may have ended this node meanwhile."""
@@ -101,8 +99,22 @@ class PartJudge(Judge):
         self._part = part
 
     def assess(self, node: Node) -> Assessment:
-        """Judge a node before which everything has ended; raises FactError and OSError."""
-        return super().assess(node) if node.id in self._part.unsettled else _FRESH
+        """Judge a node before which everything has ended; raises FactError and OSError.
+
+        One that is fresh may have been made otherwise by another build since the snapshot was taken.
+        """
+        if node.id not in self._part.unsettled:
+            return _FRESH
+        found = super().assess(node)
+        if not found.reasons:
+            self._part.left(node.id, {**_modified(found.parts), **self._made.get(node.id, {})})
+        return found
+
+
+def _modified(parts: Parts) -> dict[str, str]:
+    """What a node left in the files that it changes in place, path -> digest."""
+    modified = (part for part in parts if part[0].startswith(PREFIX + ":"))
+    return {name.partition(":")[2]: digest for name, digest in modified}
 
 
 _FRESH = Assessment("", (), {}, (), ())

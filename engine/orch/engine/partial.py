@@ -132,7 +132,7 @@ class _Run:
             orchfile=self._nodes.facts["orchfile"],
             secrets=secrets_of(self._part.graph, self._environ),
         )
-        with Recorder(self._place, origin, self._environ, notes) as recorder:
+        with Recorder(self._place, origin, self._environ, notes, is_tentative=True) as recorder:
             if self._store.dead_sessions():
                 bury_dead(self._store, recorder)
                 settle_runs(self._place, self._id, recorder)
@@ -217,7 +217,7 @@ class _Run:
             rearming.wrote(name, part.graph, memory)
         for number, name in made:
             rearming.read(number, name, part.graph, memory)
-        return rearming.news()
+        return rearming.news(self._id)
 
     def _put_back(self, kept: str, news: News, was_disarmed: bool) -> None:
         if self._store.data_version() != self._memory.version:

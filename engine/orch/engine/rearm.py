@@ -84,15 +84,15 @@ class Rearming:
         for path in (*read, *(record.discovered if record else ())):
             self._read(number, path)
 
-    def news(self) -> News:
-        """All of it. Raises Unfit."""
+    def news(self, run: str) -> News:
+        """All of it, as found by `run`. Raises Unfit."""
         if self._digests.drifted:
             raise Unfit  # of two readers one may have been judged by the older content
         added = [(os.fsencode(path), row) for path, (row, _, _) in self._added.items()]
         told = packed_news(
             self._contents, self._readers, [(digest, nodes) for _, digest, nodes in self._added.values()]
         )
-        return News(self._stamps, added, tuple(sorted(self._stale)), told)
+        return News(self._stamps, added, tuple(sorted(self._stale)), told, os.fsencode(run))
 
     def _file(self, number: int) -> None:
         facts = self._paths.facts(number)

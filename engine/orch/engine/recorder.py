@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 
 from orch.cache.digest import digest_file
+from orch.cache.snapshot import disarm
 from orch.engine.commit import Commit
-from orch.engine.origin import header_of, unwritten
+from orch.engine.origin import header_of
 from orch.evidence.book import Book
 from orch.evidence.entry import Entry
 from orch.evidence.manifest import Ending, status_of
@@ -36,12 +37,24 @@ _MOST_ARGV = 4096  # letters of a command in an event
 class Recorder:
     """The records of one build. As a reporter it passes on what it is told, once it has been told to whom."""
 
-    def __init__(self, place: Place, origin: Origin, environ: Mapping[str, str], notes: Notes) -> None:
-        """`environ` is the caller's; `notes` gets what is to be said before `tell_to`."""
-        self._book = Book(place, header_of(origin, place.root), origin.secrets)
+    def __init__(
+        self,
+        place: Place,
+        origin: Origin,
+        environ: Mapping[str, str],
+        notes: Notes,
+        *,
+        is_tentative: bool = False,
+    ) -> None:
+        """`environ` is the caller's; `notes` gets what is to be said before `tell_to`.
+
+        Of a tentative run that ends before anything was changed there is no record: another one follows.
+        """
+        self._book = Book(place, header_of(origin, place.root), origin.secrets, origin.capture_bytes)
         self._inner: Reporter | None = None
         self._notes_to = notes
-        self._root = place.root
+        self._is_tentative = is_tentative
+        self._place, self._root = place, place.root
         self._open: dict[str, Entry] = {}  # nodes that run
         self._notes: list[str] = []  # told before there was a run folder
         self._environ = environ
@@ -54,8 +67,13 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
+        if error is not None and (self._book.has_begun or not self._is_tentative):
             self.fail(error)
+        if self._book.has_begun and not self._book.is_finished:
+            try:
+                disarm(self._place)  # so that the next build looks at everything, and settles this run
+            except OSError:
+                pass
         self._book.close()
 
     def tell_to(self, inner: Reporter) -> None:
@@ -83,7 +101,7 @@ class Recorder:
         """A node's command is about to start."""
         entry = Entry("running", reasons=tuple(reasons), start_s=self._book.elapsed_s, attempts=1)
         self._open[node] = entry
-        self._begin()
+        self.begin()
         self._book.started(node, entry, _shortened(job.argv), reasons)
         self.inner.started(node, reasons, job)
 
@@ -102,9 +120,13 @@ class Recorder:
 
     def ended(self, result: Result) -> None:
         """A node ended otherwise than fresh."""
-        self._begin()
+        self.begin()
         kind = "node_restored" if result.from_run and result.ending == "ok" else "node_finished"
         self._book.ended(kind, result.node, self._entry(result))
+        self._open.pop(result.node, None)
+        if result.exit and result.exit.log_path:
+            log = self._relative(result.exit.log_path)
+            self._book.printed(result.node, log, result.exit.log_bytes)
         for name in result.unmet:
             self._book.ended("node_skipped", name, Entry("skipped", because=result.node))
         self.inner.ended(result)
@@ -151,21 +173,19 @@ class Recorder:
         self._book.persister.write_due()
 
     def finish(self, summary: Summary) -> Summary:
-        """The build came to its end: make the records final, then tell the user.
+        """The build came to its end: tell the user, then make the records final.
 
-        The exit code takes in that nobody listens any more. Raises StateError where the records cannot be
-        written; they say so then, if that can be written.
+        In this order, so that they know of whatever goes wrong, and that nobody listens any more. Raises
+        OSError and StateError where they cannot be written; they say so then, if that can be written.
         """
-        if self._inner and self._inner.is_closed and not summary.exit_code:
-            summary = summary._replace(exit_code=141)
         try:
+            self.finished(summary)
+            if self.is_closed and not summary.exit_code:
+                summary = summary._replace(exit_code=141)
             self._finish(summary.exit_code, "", summary.counts, summary.duration_s)
         except BaseException as error:
             self.fail(error)
-            if isinstance(error, OSError):
-                raise unwritten(error) from error
             raise
-        self.finished(summary)
         return summary
 
     def fail(self, error: BaseException) -> None:
@@ -176,7 +196,7 @@ class Recorder:
         sentence = error.sentence if isinstance(error, OrchError) else f"{type(error).__name__}: {error}"
         for bare in (False, True):
             try:
-                self._begin()
+                self.begin()
                 for node, entry in list(self._open.items()):
                     self._book.ended("node_finished", node, entry._replace(status="stopped"))
                     del self._open[node]
@@ -185,7 +205,8 @@ class Recorder:
             except Exception:  # no room, no memory: the next build settles what is left
                 continue
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Something is about to be changed: from now on there is a record that says so."""
         if self._book.has_begun:
             return
         self._book.begin()
@@ -213,7 +234,7 @@ class Recorder:
         self._book.finish(ending, bare=bare)
 
     def _entry(self, result: Result) -> Entry:
-        entry = self._open.pop(result.node, None) or Entry("running", start_s=self._book.elapsed_s)
+        entry = self._open.get(result.node) or Entry("running", start_s=self._book.elapsed_s)
         attempt, ended, failure = result.attempt, result.exit, result.failure
         restored = result.from_run and result.ending == "ok"
         entry = entry._replace(

@@ -41,8 +41,9 @@ def seal(
     nodes: Collection[str],
     targets: Sequence[str],
     found: tuple[Observer, Memory, Clock],
+    run: str,
 ) -> None:
-    """Write the snapshot for a bare build of `targets`, whose closure `nodes` is fresh."""
+    """Write the snapshot for a bare build of `targets`, whose closure `nodes` is fresh, as `run` found."""
     observer, memory, clock = found
     stage = _Seal(project, observer, memory, clock)
     environ = {os.fsencode(name): os.fsencode(value) for name, value in observer.caller.items()}
@@ -60,6 +61,7 @@ def seal(
             prefixes=stage.prefixes(nodes),
             absent=[os.fsencode(path) for path in stage.absent],
             nodes=len(nodes),
+            run=os.fsencode(run),
         )
         rows = {os.fsencode(path): _row(stamp) for path, stamp in stage.stamps.items()}
         sections = (compiled.packed_paths(stage.path_facts()), stage.packed_nodes(select(project, targets)))
@@ -240,7 +242,7 @@ class _Seal:
             with open(path, "rb") as file:
                 if file.read() != text.encode("utf-8", "surrogateescape"):
                     raise _Doubt
-        folder = os.path.join(self._project.root, self._project.here)
+        folder = os.path.normpath(os.path.join(self._project.root, self._project.here))
         while folder != "/":
             path = os.path.join(folder, "Orchfile.toml")
             below = os.path.relpath(path, self._project.root)

@@ -10,12 +10,14 @@ import time
 
 from orch.evidence.chain import link, locked
 from orch.evidence.entry import reason_fields
+from orch.evidence.excerpt import Excerpt
 from orch.evidence.journal import EVENTS, Journal
 from orch.evidence.latest import LATEST, Latest
 from orch.evidence.manifest import MANIFEST, Draft, Ending, facts_of
 from orch.evidence.metrics import Metrics, add_metrics, metrics_line
 from orch.evidence.persister import Persister
-from orch.evidence.text import encoder
+from orch.evidence.text import document, encoder, listed
+from orch.graph.errors import OrchError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +30,16 @@ if TYPE_CHECKING:
     from orch.evidence.manifest import Header
 
 
+_MOST_OUTPUT = 64 << 10  # bytes of what one node printed, in an excerpt
+
+
 class Book:
     """The records of one run; nothing is written before `begin`. Every method raises OSError, StateError."""
 
-    def __init__(self, place: Place, header: Header, secrets: Sequence[str] = ()) -> None:
-        """`secrets` are masked in every record."""
+    def __init__(
+        self, place: Place, header: Header, secrets: Sequence[str] = (), capture_bytes: int = 0
+    ) -> None:
+        """`secrets` are masked in every record; `capture_bytes` of events go into the manifest, 0 = none."""
         self._place = place
         self._encode = encoder(secrets)
         self._began_s = time.monotonic()
@@ -40,7 +47,12 @@ class Book:
         self._folder = place.path("runs", header.run)
         self._draft = Draft(header, self._encode)
         self._latest = Latest(header, self._encode)
+        self._excerpt = Excerpt(capture_bytes) if capture_bytes else None
         self.persister = Persister()
+        self._documents: tuple[tuple[str, Callable[[], bytes]], ...] = (
+            (f"{self._folder}/{MANIFEST}", lambda: self._draft.text(Ending())),
+            (place.path(LATEST), lambda: self._latest.text(Ending())),
+        )
         self.is_finished = False
 
     @property
@@ -61,18 +73,17 @@ class Book:
         self._place.make_run_folder(header.run)
         self._journal = Journal(f"{self._folder}/{EVENTS}")
         self.tell("run_started", **facts_of(header))
-        self._put()
+        self.persister.put(*self._documents[0])
         self.persister.write_due()
 
     def tell(self, kind: str, **fields: object) -> None:
         """Add an event to those of a run that has begun."""
-        assert self._journal, "not begun"
-        self._journal.add(self._encode({"t": round(self.elapsed_s, 6), "type": kind, **fields}))
+        self._write(self._encode({"t": round(self.elapsed_s, 6), "type": kind, **fields}))
 
     def started(self, node: str, entry: Entry, argv: Sequence[str], reasons: Sequence[Reason]) -> None:
         """A node's command is about to start."""
         self.begin()
-        self._draft.put(node, entry)
+        self._draft.started(node, entry)
         self._latest.started(node)
         self.tell("node_started", node=node, argv=argv, reasons=[reason_fields(one) for one in reasons])
         self._put()
@@ -84,22 +95,42 @@ class Book:
         self._latest.ended(node, entry)
         new = b",".join(self._draft.table.take_new())
         time_s = b"%.6f" % self.elapsed_s
-        assert self._journal, "not begun"
-        self._journal.add(
+        self._write(
             b'{"t":%b,"type":"%b","node":%b,"entry":%b,"new_parts":[%b]}'
             % (time_s, kind.encode(), self._encode(node), coded, new)
         )
         self._put()
 
-    def finish(self, ending: Ending, jobs: int = 0, *, bare: bool = False) -> None:
-        """Write the last manifest, link it, and say so in the metrics; `bare`: without its entries."""
-        if not self._journal:
-            with locked(self._place):
-                add_metrics(self._place, self._metrics(ending, jobs))
-            self.is_finished = True
+    def printed(self, node: str, log: str, size: int) -> None:
+        """A node printed so many bytes to its log: the end of it goes into the excerpt, if there is one."""
+        if self._excerpt is None:
             return
+        tail = b""
+        try:
+            with open(log, "rb") as file:
+                file.seek(max(0, size - min(_MOST_OUTPUT, self._excerpt.limit // 8)))
+                tail = file.read(_MOST_OUTPUT)
+        except OSError:
+            pass  # it is lost, and counted so
+        self._excerpt.output_bytes[0] += len(tail)
+        self._excerpt.output_bytes[1] += size - len(tail)
+        said = {"type": "node_output", "node": node, "text": tail.decode("utf-8", "replace"), "log": log}
+        self._excerpt.add(self._encode({**said, "bytes": size, "bytes_left_out": size - len(tail)}))
+
+    def finish(self, ending: Ending, *, bare: bool = False) -> None:
+        """Write the last manifest, link it, and say so in the metrics; `bare`: without its entries."""
+        metrics = self._metrics(ending)
+        if not self._journal:
+            self.is_finished = True
+            try:
+                with locked(self._place):
+                    add_metrics(self._place, metrics)
+            except (OSError, OrchError):
+                pass  # all is fresh all the same
+            return
+        latest = self._latest.text(ending)
         self.tell("run_finished", status=ending.status, exit_code=ending.exit_code, error=ending.error)
-        last = ending._replace(events=self._journal.facts())
+        last = ending._replace(events=self._journal.facts(), capture=self._captured())
         draft = Draft(self._draft.header, self._encode) if bare else self._draft
 
         def write(previous: Link | None) -> bytes:
@@ -109,23 +140,36 @@ class Book:
 
         with locked(self._place):
             link(self._place, draft.header.run, write)
-            self.is_finished = True
-            add_metrics(self._place, self._metrics(ending, jobs))
-        self.persister.write(self._place.path(LATEST), self._latest.text(ending), durable=False)
+            self.is_finished = True  # whatever happens now: that is what the manifest says
+            try:
+                add_metrics(self._place, metrics)
+                self.persister.write(self._place.path(LATEST), latest, durable=False)
+            except OSError:
+                pass  # both are derived
 
     def close(self) -> None:
         """Let go of the run; whoever finds it unfinished then settles it."""
         if self._journal:
             self._journal.close()
 
-    def _put(self) -> None:
-        running = Ending()
-        make: Callable[[], bytes] = lambda: self._draft.text(running)  # noqa: E731
-        self.persister.put(f"{self._folder}/{MANIFEST}", make)
-        self.persister.put(self._place.path(LATEST), lambda: self._latest.text(running))
+    def _write(self, line: bytes) -> None:
+        assert self._journal, "not begun"
+        self._journal.add(line)
+        if self._excerpt:
+            self._excerpt.add(line)
 
-    def _metrics(self, ending: Ending, jobs: int) -> bytes:
+    def _captured(self) -> bytes:
+        if self._excerpt is None:
+            return b"null"
+        facts = {name: b"%d" % value for name, value in self._excerpt.facts().items()}
+        return document({**facts, "excerpt": listed(self._excerpt.lines)}).rstrip()
+
+    def _put(self) -> None:
+        for path, make in self._documents:
+            self.persister.put(path, make)
+
+    def _metrics(self, ending: Ending) -> bytes:
         code = ending.exit_code or 0
         run = self._draft.header.run
-        metrics = Metrics(run, ending.status, code, ending.duration_s, ending.counts, jobs, ending.error)
+        metrics = Metrics(run, ending.status, code, ending.duration_s, ending.counts, ending.error)
         return metrics_line(metrics, self._encode)

@@ -70,7 +70,7 @@ def link(place: Place, run: str, write: Callable[[Link | None], bytes]) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         cut_torn_line(fd)
-        before = _newest(place, fd)
+        before = _newest(place, fd, run)
         write_all(fd, encoded({"linking": run}) + b"\n")
         text = write(before)
         write_all(fd, _line(Link(run, of_bytes(text))))
@@ -230,14 +230,14 @@ def _check(newest: Link, count: int) -> str:
     return of_bytes(encoded([newest.run, newest.sha256, count]))[:16]
 
 
-def _newest(place: Place, fd: int) -> Link | None:
+def _newest(place: Place, fd: int, next_run: str) -> Link | None:
     """The run that the next one follows; completes what a crash left half done."""
     tail = _tail(fd)
     chain = parsed(tail)
     _refuse_newer(chain, place.path("runs", CHAIN))
     begun = _being_linked(tail)
     newest = chain.links[-1] if chain.links else chain.pruned
-    if begun and (newest is None or begun != newest.run):
+    if begun not in ("", next_run, newest.run if newest else ""):
         text = read_manifest(place, begun)
         if text and _follows(text, newest):
             newest = Link(begun, of_bytes(text))

@@ -46,6 +46,13 @@ class Entry(NamedTuple):
     because: str = ""  # skipped: the node that did not succeed
 
 
+_SECONDS = ("start_s", "duration_s", "cpu_s")
+_PLAIN = (
+    *("key", "attempts", "signal", "failure", "hint", "log", "log_bytes", "log_sha256", "peak_rss_bytes"),
+    *("leftovers", "from_run", "because"),
+)  # as JSON has them; left out if they are empty
+
+
 class PartTable:
     """The key parts of one run, each (name, value) once: nodes share most of them.
 
@@ -87,13 +94,22 @@ def entry_fields(entry: Entry, part_numbers: Sequence[int]) -> dict[str, object]
     >>> entry_fields(Entry("ok", exit_code=0, outputs=(("a", "f:1"),)), [])
     {'status': 'ok', 'exit_code': 0, 'outputs': {'a': 'f:1'}}
     """
-    fields = entry._asdict()
-    fields["reasons"] = [reason_fields(one) for one in entry.reasons]
-    fields["parts"] = list(part_numbers)
-    fields["outputs"] = dict(entry.outputs)
-    for name in ("start_s", "duration_s", "cpu_s"):
-        fields[name] = round(fields[name], 6)
-    return {name: value for name, value in fields.items() if value or (name == "exit_code" and value == 0)}
+    fields: dict[str, object] = {"status": entry.status}
+    if entry.reasons:
+        fields["reasons"] = [reason_fields(one) for one in entry.reasons]
+    if part_numbers:
+        fields["parts"] = part_numbers
+    if entry.exit_code is not None:
+        fields["exit_code"] = entry.exit_code
+    if entry.outputs:
+        fields["outputs"] = dict(entry.outputs)
+    for name in _SECONDS:
+        if value := getattr(entry, name):
+            fields[name] = round(value, 6)
+    for name in _PLAIN:
+        if value := getattr(entry, name):
+            fields[name] = value
+    return fields
 
 
 def reason_fields(reason: Reason) -> dict[str, object]:

@@ -55,6 +55,7 @@ class Ending(NamedTuple):
     dirty: bool | None = None  # None = not known
     events: Mapping[str, object] = {}  # of events.ndjson: sha256, bytes; never written to
     previous: Mapping[str, object] | None = None  # run and sha256 of the manifest before, None = the first
+    capture: bytes = b"null"  # encoded: an excerpt of the events, if that was asked for
 
 
 class Draft:
@@ -65,20 +66,33 @@ class Draft:
         self.encode = encode
         self.table = PartTable(encode)
         self._entries: dict[bytes, bytes] = {}
+        self._running: dict[str, Entry] = {}
+
+    def started(self, node: str, entry: Entry) -> None:
+        """A node runs: its entry is encoded only where somebody looks before it ends."""
+        self._running[node] = entry
 
     def put(self, node: str, entry: Entry) -> bytes:
         """Replace the entry of a node; its encoded form."""
+        self._running.pop(node, None)
         coded = self.encode(entry_fields(entry, self.table.numbers(entry.parts)))
         self._entries[self.encode(node)] = coded
         return coded
 
     def entries(self) -> dict[bytes, bytes]:
         """The entries as they are now, by node, both encoded."""
-        return dict(self._entries)
+        encode, numbers = self.encode, self.table.numbers
+        return {
+            **self._entries,
+            **{
+                encode(node): encode(entry_fields(one, numbers(one.parts)))
+                for node, one in self._running.items()
+            },
+        }
 
     def text(self, ending: Ending) -> bytes:
         """The whole manifest."""
-        return manifest_text(facts_of(self.header), ending, self.table.lines, self._entries, self.encode)
+        return manifest_text(facts_of(self.header), ending, self.table.lines, self.entries(), self.encode)
 
 
 def facts_of(header: Header) -> dict[str, object]:
@@ -126,7 +140,7 @@ def manifest_text(
         "previous": dict(ending.previous) if ending.previous else None,
     }
     coded = {name: encode(value) for name, value in fields.items()}
-    return document({**coded, "parts": listed(parts), "nodes": members(entries)})
+    return document({**coded, "capture": ending.capture, "parts": listed(parts), "nodes": members(entries)})
 
 
 class UnreadableError(Exception):

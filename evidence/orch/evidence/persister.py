@@ -47,6 +47,8 @@ class Persister:
         The first one is due at once, later ones when the last write has paid off.
         """
         before = self._waiting.get(path)
+        if before and before.make is make:
+            return
         due_s = before.due_s if before else self._not_before_s.get(path, 0.0)
         self._waiting[path] = _Waiting(make, due_s)
 

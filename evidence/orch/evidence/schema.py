@@ -97,6 +97,10 @@ def _document(title: str, properties: dict[str, object], required: list[str]) ->
 def manifest_schema() -> Schema:
     """Of `runs/<run>/manifest.json`."""
     bound = {"bytes": _COUNT, "sha256": _SHA256}
+    counted = ("limit_bytes", "events", "events_left_out", "event_bytes_left_out")
+    output = ("output_bytes", "output_bytes_left_out")
+    numbers: Schema = dict.fromkeys((*counted, *output), _COUNT)
+    captured: Schema = {**numbers, "excerpt": {"type": "array"}}
     previous = {"run": _RUN, "sha256": _SHA256}
     properties: dict[str, object] = {
         **_FACTS,
@@ -113,6 +117,7 @@ def manifest_schema() -> Schema:
         "grants": {"type": "array"},
         "escalations": {"type": "array"},
         "events": _nullable("object", properties=bound, required=list(bound)),
+        "capture": _nullable("object", properties=captured, required=list(captured)),
         "previous": _nullable("object", properties=previous, required=list(previous)),
         "parts": {"type": "array", "items": _PART},
         "nodes": {"type": "object", "additionalProperties": _ENTRY},

@@ -5,7 +5,6 @@ Knows nothing of processes: a run is dead once its events can be locked (see `jo
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
@@ -174,6 +173,8 @@ class Replay:
 
 def replayed(lines: list[bytes], *, lives: bool = False) -> Replay:
     """What these lines tell; those that are none of ours are passed over. `lives`: the run goes on."""
+    import json
+
     told = Replay()
     for line in lines:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 PATTERN = r"[0-9]{1,9}(\.[0-9]{1,9})? ?([kKMGT]i?)?B?"
 
 _POWERS = " kMGT"
+_CAPTURE = 1 << 20  # bytes
+_LEAST_CAPTURE = 1024
 
 
 def in_bytes(text: str) -> int:
@@ -24,6 +26,20 @@ def in_bytes(text: str) -> int:
     power = _POWERS.index(unit[0]) if unit not in ("", "B") else 0
     base = 1000 if unit.endswith("B") and not unit.endswith("iB") else 1024
     return round(float(number) * float(base) ** power)
+
+
+def in_capture(text: str) -> int:
+    """The bytes that "none", "bounded" or "bounded=SIZE" allows; raises ValueError for any other text.
+
+    >>> in_capture("none"), in_capture("bounded"), in_capture("bounded=64KiB")
+    (0, 1048576, 65536)
+    """
+    how, _, size = text.partition("=")
+    if text == "none":
+        return 0
+    if how != "bounded" or (size and in_bytes(size) < _LEAST_CAPTURE) or text.endswith("="):
+        raise ValueError(f"{text!r} is no way to capture")
+    return in_bytes(size) if size else _CAPTURE
 
 
 def shown_bytes(count: int) -> str:

@@ -125,12 +125,7 @@ def _refuse_strangers(folder: Folder) -> None:
 
 
 def _open(folder: Folder) -> Database:
-    path = folder.at("index.db")
-    try:  # SQLite would make it readable for others
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        pass
-    return open_file(path, SCHEMA)
+    return open_file(folder.at("index.db"), SCHEMA)
 
 
 def _put_aside(folder: Folder) -> bool:

@@ -102,10 +102,10 @@ def _redaction(secrets: Sequence[bytes]) -> Redaction:
 def _create(path: str) -> int:
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
     try:
-        return os.open(path, flags, 0o666)
+        return os.open(path, flags, 0o600)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, flags, 0o666)
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        return os.open(path, flags, 0o600)
 
 
 def _unusable(path: str, error: OSError) -> StateError:

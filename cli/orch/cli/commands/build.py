@@ -36,6 +36,7 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         only=options.only,
         force=options.force,
         force_all=options.force_all,
+        capture_bytes=options.capture_bytes,
     )
 
     file = WrittenFile(options.trace) if options.trace else None  # before anything runs
