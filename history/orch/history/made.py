@@ -5,7 +5,7 @@ Knows nothing of what is in the tree now.
 
 from __future__ import annotations
 
-from orch.history.account import entries_of, parts_of
+from orch.history.account import entries_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,7 @@ class Made:
         for node, entry in entries.items():
             outputs = entry.get("outputs")
             if isinstance(outputs, dict):
-                # Sources that it changed in place are the user's to edit.
-                own = {
-                    name.partition(":")[2] for name, _ in parts_of(fields, entry) if name[:9] == "modified:"
-                }
-                found = {path: (run, str(one)) for path, one in outputs.items() if path not in own}
+                found = {path: (run, str(one)) for path, one in outputs.items()}
                 self._outputs[node] = found
                 self._owners.update(dict.fromkeys(found, node))
 

@@ -21,7 +21,7 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:orch:build:1"  # what the parameters below mean: docs/records.md
 
 _GOOD = ("ok", "restored")
-_INPUTS = ("input", "discovered", "modified")
+_INPUTS = ("input", "discovered")
 _MOST_NAMED = 6
 
 
