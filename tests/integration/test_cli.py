@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 COMMANDS = ("build", "list", "status", "why", "log", "graph", "clean", "check", "init", "schema")
-LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit")
+LATER = ("watch", "import", "completion", "gate", "milestone", "hook", "audit")
 
 ORCHFILE = """
 version = 1
@@ -112,14 +112,18 @@ def test_what_follows_two_dashes_goes_to_the_task(some: Project) -> None:
         ("build goood", "no task, milestone or output is named goood", "did you mean good?"),
         ("why", "a node is missing", "`orch why --help` shows the flags"),
         ("why a b", "orch why takes one node", "`orch why --help` shows the flags"),
-        ("schema x", "orch schema takes no targets", "`orch schema --help` shows the flags"),
+        (
+            "schema manifes",
+            "orch schema takes manifest, events, metrics or state, not manifes",
+            "did you mean manifest?",
+        ),
         ("build --profile quit", "no profile is named quit", "did you mean quiet?"),
         ("build -C gone", "cannot enter gone: No such file or directory", ""),
         ("build -f gone.toml", "there is no gone.toml", ""),
         ("build --watch", "there is no flag --watch", ""),
         ("build a --since HEAD", "--since is not supported in this version yet", ""),
         ("build --staged", "--staged is not supported in this version yet", ""),
-        ("why a --run 1", "--run is not supported in this version yet", ""),
+        ("why a --run 1", "there is no run yet", "`orch build` makes one"),
         ("build --wait=no", "--wait is not supported in this version yet", ""),
         *((f"{name} x", f"`orch {name}` is not supported in this version yet", "") for name in LATER),
     ],

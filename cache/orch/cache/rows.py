@@ -97,6 +97,11 @@ def parts(database: Database, node: str) -> tuple[Parts, Parts]:
     return (), ()
 
 
+def logs(database: Database) -> frozenset[str]:
+    """The logs that records name, relative to the root."""
+    return frozenset(str(log) for (log,) in database.rows("select log from node where log <> ''"))
+
+
 def save_finished(database: Database, finished: Sequence[Finished]) -> None:
     """Replace records, key parts and outputs; a failure keeps what the last good attempt was made from."""
     blobs = [to_blob(item.record.node) for item in finished]

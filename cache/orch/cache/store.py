@@ -132,6 +132,10 @@ class Store:
         """The key parts of the node's last attempt and of its last good one."""
         return self._read(lambda: rows.parts(self._database, node))
 
+    def logs(self) -> frozenset[str]:
+        """The logs that records name, relative to the root."""
+        return self._read(lambda: rows.logs(self._database))
+
     def data_version(self) -> int:
         """A number that changes when another process commits: cheap to poll while waiting."""
         return self._read(self._database.data_version)

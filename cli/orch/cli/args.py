@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from orch.cli.run_args import RUN_ACTIONS, RUN_FLAGS, add_run_flags, check_action
+from orch.cli.values import age_s, byte_count, captured_bytes, job_count, one_of, path
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 
@@ -22,27 +24,21 @@ COMMANDS = {
     "clean": "remove recorded outputs",
     "check": "look for mistakes and for what may surprise",
     "cache": "show, tidy or verify the results that are kept: stats, gc, verify",
+    "runs": "look at what earlier runs did: list, show, diff, verify, gc, export",
     "init": "write an Orchfile for what is in this folder",
-    "schema": "print the JSON Schema of Orchfile.toml",
+    "schema": "print the JSON Schema of Orchfile.toml, or of manifest, events, metrics or state",
 }
-LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit")
-_LATER_FLAGS = ("--since", "--mode", "--trace", "--wait", "--allow", "--run")
+LATER = ("watch", "import", "completion", "gate", "milestone", "hook", "audit")
+_LATER_FLAGS = ("--since", "--mode", "--wait", "--allow")
 _CACHE_ACTIONS = ("stats", "gc", "verify")
+_SCHEMAS = ("manifest", "events", "metrics", "state")
 _ONE_NODE = ("why", "log")
-_NO_TARGETS = ("list", "check", "init", "schema")
+_NO_TARGETS = ("list", "check", "init")
 _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
 _WITH_VALUE = (
-    "-C",
-    "-f",
-    "--file",
-    "--color",
-    "--profile",
-    "-j",
-    "--jobs",
-    "--max-size",
-    "--max-age",
-    "--capture",
+    *("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age", "--format"),
+    *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output", "--capture"),
 )
 
 
@@ -71,6 +67,12 @@ class Options(NamedTuple):
     all: bool = False
     max_size: int | None = None  # bytes
     max_age_s: float | None = None
+    run: str = ""  # which run, "" = the state as it is
+    trace: str = ""  # a file, "" = none
+    limit: int | None = None
+    keep: int | None = None
+    target: str = ""
+    output: str = ""  # a file, "" = standard output
     capture_bytes: int | None = None
     argv: tuple[str, ...] = ()  # all of it, as it was given
 
@@ -93,6 +95,8 @@ def parse(arguments: Sequence[str]) -> Options:
     found = vars(namespace)
     targets = tuple(found.pop("targets"))
     _check_targets(command, targets, args)
+    if command == "runs":
+        check_action(targets, {name for name in RUN_FLAGS if found.get(name)})
     return Options(command, targets, args, **found)
 
 
@@ -105,7 +109,9 @@ def _check_targets(command: str, targets: tuple[str, ...], args: tuple[str, ...]
     if command in _NO_TARGETS and targets:
         raise UsageError(f"orch {command} takes no targets", hint=hint)
     if command == "cache":
-        _one_of("orch cache", _CACHE_ACTIONS)(" ".join(targets) or "nothing")
+        one_of("orch cache", _CACHE_ACTIONS)(" ".join(targets) or "nothing")
+    if command == "schema" and targets:
+        one_of("orch schema", _SCHEMAS)(" ".join(targets))
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], tuple[str, ...] | None]:
@@ -164,12 +170,12 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
     parser.add_argument("-v", "--verbose", action="store_true", help="say more")
     parser.add_argument(
-        "--color", type=_one_of("--color", _COLORS), default="auto", metavar="WHEN", help=", ".join(_COLORS)
+        "--color", type=one_of("--color", _COLORS), default="auto", metavar="WHEN", help=", ".join(_COLORS)
     )
 
 
 def _build(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-j", "--jobs", type=_positive, metavar="N", help="how many commands run at once")
+    parser.add_argument("-j", "--jobs", type=job_count, metavar="N", help="how many commands run at once")
     parser.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure, build what does not need it"
     )
@@ -177,13 +183,20 @@ def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="store_true", help="build the targets without what they need")
     parser.add_argument("--force", action="store_true", help="run the targets even if they are fresh")
     parser.add_argument("--force-all", action="store_true", help="run the targets and all they need")
+    what = "write when what ran as a trace for Perfetto"
+    parser.add_argument("--trace", type=path("--trace"), default=argparse.SUPPRESS, metavar="FILE", help=what)
     parser.add_argument(
         "--capture",
-        type=_capture,
+        type=captured_bytes,
         dest="capture_bytes",
         metavar="HOW",
         help="embed events in the manifest: none, bounded, bounded=SIZE",
     )
+
+
+def _of_run(parser: argparse.ArgumentParser) -> None:
+    what = "as of that run: an id, its beginning or end, last, last~2"
+    parser.add_argument("--run", type=path("--run"), default=argparse.SUPPRESS, metavar="RUN", help=what)
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
@@ -196,7 +209,7 @@ def _list(parser: argparse.ArgumentParser) -> None:
 
 def _graph(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--format", type=_one_of("--format", _FORMS), default="text", metavar="FORM", help=", ".join(_FORMS)
+        "--format", type=one_of("--format", _FORMS), default="text", metavar="FORM", help=", ".join(_FORMS)
     )
 
 
@@ -208,66 +221,25 @@ def _clean(parser: argparse.ArgumentParser) -> None:
 def _cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--dry-run", action="store_true", help="gc: show what would be removed")
     size, age = "gc: leave at most SIZE, as in 10GiB", "gc: remove what was unused for DUR, as in 30d"
-    parser.add_argument("--max-size", type=_size, metavar="SIZE", help=size)
-    parser.add_argument("--max-age", type=_age, dest="max_age_s", metavar="DUR", help=age)
+    parser.add_argument("--max-size", type=byte_count, metavar="SIZE", help=size)
+    parser.add_argument("--max-age", type=age_s, dest="max_age_s", metavar="DUR", help=age)
 
 
 def _targets(parser: argparse.ArgumentParser, command: str) -> None:
     what = "task, milestone, node, output path or name glob"
     if command == "cache":
         parser.add_argument("targets", nargs="*", metavar="ACTION", help=", ".join(_CACHE_ACTIONS))
+    elif command == "runs":
+        what = f"{', '.join(RUN_ACTIONS)}; then runs: an id, its beginning or end, last, last~2"
+        parser.add_argument("targets", nargs="*", metavar="ACTION", help=what)
+    elif command == "schema":
+        parser.add_argument("targets", nargs="*", metavar="RECORD", help=", ".join(_SCHEMAS))
     elif command in _NO_TARGETS:  # taken all the same, so that they can be refused by name
         parser.add_argument("targets", nargs="*", help=argparse.SUPPRESS)
     else:
         parser.add_argument(
             "targets", nargs="*", metavar="NODE" if command in _ONE_NODE else "TARGET", help=what
         )
-
-
-def _one_of(flag: str, known: Sequence[str]) -> Callable[[str], str]:
-    def chosen(text: str) -> str:
-        if text not in known:
-            near = nearest(text, known)
-            what = f"{', '.join(known[:-1])} or {known[-1]}"
-            raise UsageError(f"{flag} takes {what}, not {text}", hint=f"did you mean {near}?" if near else "")
-        return text
-
-    return chosen
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise UsageError(
-            f"-j takes a number of 1 or more, not {text}", hint="`orch build --help` shows the flags"
-        )
-    return int(text)
-
-
-def _capture(text: str) -> int:
-    from orch.orchfile.size import in_capture
-
-    try:
-        return in_capture(text)
-    except ValueError:
-        raise UsageError(f"--capture takes none, bounded or bounded=SIZE, not {text}") from None
-
-
-def _size(text: str) -> int:
-    from orch.orchfile.size import in_bytes
-
-    try:
-        return in_bytes(text)
-    except ValueError:
-        raise UsageError(f"--max-size takes a size such as 10GiB or 500MB, not {text}") from None
-
-
-def _age(text: str) -> float:
-    from orch.orchfile.duration import seconds
-
-    try:
-        return seconds(text)
-    except ValueError:
-        raise UsageError(f"--max-age takes a duration such as 12h or 30d, not {text}") from None
 
 
 _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
@@ -277,4 +249,7 @@ _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "graph": _graph,
     "clean": _clean,
     "cache": _cache,
+    "runs": add_run_flags,
+    "why": _of_run,
+    "log": _of_run,
 }

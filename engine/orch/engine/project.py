@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from orch.evidence.settings import Settings as RunSettings
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 from orch.orchfile.load import find_root, load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _CACHE_KEYS = {"dir": "folder", "max_entry": "max_entry", "max_size": "max_size", "max_age": "max_age_s"}
+_RUN_KEYS = {"capture": "capture", "keep": "keep", "max_age": "max_age_s"}
 
 
 class Project(NamedTuple):
@@ -51,6 +53,11 @@ class Project(NamedTuple):
         return Settings._make(named[field] for field in Settings._fields)
 
     @property
+    def run_settings(self) -> RunSettings:
+        """What `[runs]` of the root Orchfile says."""
+        return run_settings_of(self.declarations)
+
+    @property
     def scope(self) -> str:
         """The scope of the nearest Orchfile at or above `here`: bare names are looked up there first."""
         best = ""
@@ -60,6 +67,14 @@ class Project(NamedTuple):
             if inside and len(source.folder) > length and source.folder != ".":
                 best, length = source.scope, len(source.folder)
         return best
+
+
+def run_settings_of(declarations: Declarations) -> RunSettings:
+    """What `[runs]` of the root Orchfile says."""
+    table = declarations.runs
+    said = {name: table[key] for key, name in _RUN_KEYS.items() if key in table}
+    named = {**RunSettings()._asdict(), **said}
+    return RunSettings._make(named[field] for field in RunSettings._fields)
 
 
 def locate(start: str, file: str | None) -> tuple[str, str]:

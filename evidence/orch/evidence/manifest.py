@@ -160,11 +160,20 @@ def fields_of(text: bytes) -> dict[str, Any]:
         version, status = fields["schema_version"], fields["status"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableError("it is no manifest") from error
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if not is_understood(version):
         raise UnreadableError(f"it was written by a newer orch (version {version})", is_newer=True)
     if not isinstance(status, str) or not isinstance(fields.get("nodes", {}), dict):
         raise UnreadableError("it is no manifest")
     return dict(fields)
+
+
+def is_understood(version: object) -> bool:
+    """Whether this orch reads that version.
+
+    >>> is_understood(1), is_understood(SCHEMA_VERSION + 1), is_understood("1")
+    (True, False, False)
+    """
+    return isinstance(version, int) and version <= SCHEMA_VERSION
 
 
 def status_in(head: bytes) -> str:

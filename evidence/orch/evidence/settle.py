@@ -19,6 +19,7 @@ from orch.evidence.manifest import (
     Ending,
     UnreadableError,
     fields_of,
+    is_understood,
     manifest_text,
     status_in,
 )
@@ -44,8 +45,9 @@ def settle_dead(place: Place, by: str) -> list[str]:
     `by` is the run that does it. Gives the runs that were settled; raises OSError, StateError, BusyError.
     """
     settled = [run for run in unsettled(place) if run != by and settle(place, run, by)]
-    names = run_names(place)
-    if len(read_chain(place).links) < len(names):
+    linked = {one.run for one in read_chain(place).links}
+    names = [run for run in run_names(place) if run not in linked]
+    if any(run != by and os.path.lexists(place.path("runs", run, MANIFEST)) for run in names):
         with locked(place):
             mend(place, names)
     return settled
@@ -84,20 +86,22 @@ def settle(place: Place, run: str, by: str) -> bool:
             if error.is_newer:
                 return False
             known = {}
+        told = replayed(whole_lines(f"{folder}/{EVENTS}"))
+        if not is_understood(told.facts.get("schema_version", SCHEMA_VERSION)):
+            return False
         if lock:
             cut_torn_line(lock.fd)
             os.lseek(lock.fd, 0, os.SEEK_END)
             write_all(lock.fd, encoded({"type": "run_settled", "by": by, "at_ns": time.time_ns()}) + b"\n")
-        _write(place, run, known, by)
+        _write(place, run, known, told, by)
         return True
     finally:
         if lock:
             lock.release()
 
 
-def _write(place: Place, run: str, known: dict[str, Any], by: str) -> None:
+def _write(place: Place, run: str, known: dict[str, Any], told: Replay, by: str) -> None:
     folder = place.path("runs", run)
-    told = replayed(whole_lines(f"{folder}/{EVENTS}"))
     lost = {"schema_version": SCHEMA_VERSION, "run": run}
     facts = {**lost, **told.facts, **{name: known[name] for name in known if name not in _ENDING_FIELDS}}
     for name in (*_KEPT, "events", "previous", "parts", "nodes"):
@@ -143,7 +147,7 @@ class Replay:
             self.facts = {name: value for name, value in event.items() if name not in ("t", "type")}
         elif kind == "node_started":
             self._running[event["node"]] = {
-                "status": "stopped",
+                "status": "running",
                 "reasons": event["reasons"],
                 "start_s": self.last_s,
                 "attempts": 1,
@@ -161,14 +165,14 @@ class Replay:
         found = {names.get(status, status): count for status, count in self._counts.items()}
         return {**found, "stopped": found.get("stopped", 0) + len(self._running)}
 
-    def end(self) -> None:
-        """No more events: what runs was stopped."""
+    def end(self, status: str) -> None:
+        """No more events: what runs has this status."""
         for node, entry in self._running.items():
-            self.entries[encoded(node)] = encoded(entry)
+            self.entries[encoded(node)] = encoded({**entry, "status": status})
 
 
-def replayed(lines: list[bytes]) -> Replay:
-    """What these lines tell; those that are none of ours are passed over."""
+def replayed(lines: list[bytes], *, lives: bool = False) -> Replay:
+    """What these lines tell; those that are none of ours are passed over. `lives`: the run goes on."""
     import json
 
     told = Replay()
@@ -179,7 +183,7 @@ def replayed(lines: list[bytes]) -> Replay:
                 told.add(event)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-    told.end()
+    told.end("running" if lives else "stopped")
     return told
 
 

@@ -1,1 +1,1 @@
-"""What the records of runs say: lists, comparisons, proofs, exports. Writes nothing but exports."""
+"""What the records of runs say: lists, comparisons, checks, exports. Knows nothing of who writes them."""

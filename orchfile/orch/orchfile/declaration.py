@@ -68,3 +68,4 @@ class Declarations(NamedTuple):
     pools: dict[str, int]
     profiles: dict[str, Profile]
     cache: dict[str, object]  # the table as checked: sizes in bytes, `max_age` in seconds
+    runs: dict[str, object]  # the table as checked: `max_age` in seconds

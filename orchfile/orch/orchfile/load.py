@@ -138,6 +138,7 @@ def _declarations(
             for name, entry in _entries(root.table.get("profiles")).items()
         },
         cache=_entries(root.table.get("cache")),
+        runs=_entries(root.table.get("runs")),
     )
 
 

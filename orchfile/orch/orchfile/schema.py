@@ -5,6 +5,7 @@ Knows nothing of files on disk, nor of other Orchfiles.
 
 from __future__ import annotations
 
+from orch.orchfile import size
 from orch.orchfile.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Size, Text, Whole
 from orch.orchfile.table import Key, Names, Refused, Table
 
@@ -169,6 +170,12 @@ _CACHE = {
     "max_size": Key(Size(), "When there is more, what was unused for longest goes."),
     "max_age": Key(Duration(), "A result that was unused for so long goes."),
 }
+_CAPTURE = Text('"bounded" or "bounded=SIZE"', pattern=f"bounded(={size.PATTERN})?")
+_RUNS = {
+    "capture": Key(_CAPTURE, "How much is kept of what a task prints; all of it by default."),
+    "keep": Key(Whole(1, 1_000_000), "How many runs are kept, the newest ones."),
+    "max_age": Key(Duration(), "Records of runs that began longer ago go."),
+}
 
 ORCHFILE = Table(
     {
@@ -204,11 +211,11 @@ ORCHFILE = Table(
         "gates": Key(_LATER, "Conditions of milestones."),
         "hooks": Key(_LATER, "What git hooks build."),
         "cache": Key(Table(_CACHE), "Where results are kept, and how many; root only."),
-        "runs": Key(_LATER, "Which records of runs are kept."),
+        "runs": Key(Table(_RUNS), "How much is kept of earlier runs; root only."),
     },
     required={"version": f"start the file with `version = {VERSION}`"},
 )
-ROOT_ONLY = ("default", "env", "env_file", "pools", "profiles", "cache")
+ROOT_ONLY = ("default", "env", "env_file", "pools", "profiles", "cache", "runs")
 
 
 def json_schema() -> Schema:

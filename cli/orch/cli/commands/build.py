@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
+from orch.cache.place import place_of
 from orch.cli.cpus import usable_cpus
+from orch.cli.written_file import WrittenFile
 from orch.engine.build import BuildRequest, build
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orch.cli.args import Options
     from orch.cli.console import Console
@@ -35,10 +39,27 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         capture_bytes=options.capture_bytes,
     )
 
+    file = WrittenFile(options.trace) if options.trace else None  # before anything runs
+    runs: list[str] = []
+
     def make_reporter(run_id: str, total: int) -> Reporter:
+        runs.append(run_id)
         return _reporter(options, console, run_id, total)
 
-    return build(request, environ, console, make_reporter).exit_code
+    try:
+        return build(request, environ, console, make_reporter).exit_code
+    finally:
+        if file:
+            file.write(_trace(runs, environ))
+
+
+def _trace(runs: Sequence[str], environ: Mapping[str, str]) -> bytes:
+    """The trace of the run that just ended, in whose root the process stands; of none one without nodes."""
+    from orch.history.account import account_of
+    from orch.history.chrome import chrome_trace
+
+    account = account_of(place_of(os.getcwd(), environ), runs[-1]) if runs else None
+    return chrome_trace(account.fields if account else {"run": runs[-1]} if runs else {})
 
 
 def _reporter(options: Options, console: Console, run_id: str, total: int) -> Reporter:

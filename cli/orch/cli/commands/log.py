@@ -18,6 +18,8 @@ _CHUNK = 1 << 20
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Print the log of each node that the argument means."""
+    if options.run:
+        return _print_then(options, console, environ)
     survey = take_survey(options.targets, environ, options.file, options.profile)
     several = len(survey.selection.nodes) > 1
     documents: list[dict[str, object]] = []
@@ -47,6 +49,38 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         import json
 
         console.out(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+    return 0
+
+
+def _print_then(options: Options, console: Console, environ: Mapping[str, str]) -> int:
+    """The log of an earlier run, as its manifest names it."""
+    from orch.cli.past import nodes_then, untouched
+
+    found = nodes_then(options, environ)
+    if options.json:
+        import json
+
+        documents = [
+            {
+                "node": one.node,
+                "run": one.run,
+                "log": (one.entry or {}).get("log"),
+                "since": one.since or None,
+            }
+            for one in found
+        ]
+        console.out(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+        return 0
+    for one in found:
+        log = (one.entry or {}).get("log")
+        if len(found) > 1:
+            console.err(f"== {shown(one.node)}")
+        if one.entry is None:
+            console.err(f"orch: {untouched(one)}")
+        elif not log:
+            console.err(f"orch: {shown(one.node)} printed nothing in run {one.run}")
+        else:
+            _copy(str(log), console)
     return 0
 
 

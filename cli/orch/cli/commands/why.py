@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Explain each node that the argument means."""
+    if options.run:
+        return _explain_then(options, console, environ)
     survey = take_survey(options.targets, environ, options.file, options.profile)
     graph = survey.project.graph
     verdicts = survey.judge.verdicts(graph.closure(survey.selection.nodes))
@@ -37,6 +39,39 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     else:
         for answer in answers:
             answer.print(console)
+    return 0
+
+
+def _explain_then(options: Options, console: Console, environ: Mapping[str, str]) -> int:
+    """The same as of an earlier run, from its manifest."""
+    from orch.cli.past import nodes_then, untouched
+
+    found = nodes_then(options, environ)
+    if options.json:
+        import json
+
+        answers = [
+            {
+                "node": one.node,
+                "run": one.run,
+                **(one.entry or {"status": "fresh", "since": one.since or None}),
+            }
+            for one in found
+        ]
+        console.out(json.dumps(answers[0] if len(answers) == 1 else answers, indent=2))
+        return 0
+    for one in found:
+        if one.entry is None:
+            console.out(untouched(one))
+            continue
+        entry = one.entry
+        console.out(f"{shown(one.node)} was {shown(str(entry.get('status')))} in run {one.run}")
+        reasons = entry.get("reasons")
+        for reason in reasons if isinstance(reasons, list) else ():
+            console.out(f"  {shown(str(reason.get('text') if isinstance(reason, dict) else reason))}")
+        for label in ("failure", "hint", "because", "from_run", "log"):
+            if entry.get(label):
+                console.out(f"  {label.replace('_', ' ')}: {shown(str(entry[label]))}")
     return 0
 
 
