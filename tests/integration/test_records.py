@@ -362,3 +362,41 @@ def peak_rss(project: Project, *args: str) -> int:
 def test_a_wrong_capture(project: Project, how: str) -> None:
     project.orchfile(ORCHFILE)
     assert "--capture takes" in project.run("build", f"--capture={how}", expect=2).err
+
+
+def test_the_orchfile_asks_for_capture(project: Project) -> None:
+    """In a build of everything, and in one that starts from a snapshot."""
+    project.orchfile(ORCHFILE.replace("version = 1", 'version = 1\n[runs]\ncapture = "bounded=64KiB"'))
+    for text in ("1", "2"):
+        project.write("in", text)
+        project.build()
+        project.build()
+    project.write("in", "3")
+    project.build("--capture", "none")
+    found = [(one["capture"] or {}).get("limit_bytes") for one in manifests(project)]
+    assert found == [65536, 65536, None]
+
+
+def test_old_runs_go_by_themselves(project: Project) -> None:
+    """Once there is a tenth more than `keep`; what their nodes' records name stays."""
+    project.orchfile("""
+        version = 1
+        [runs]
+        keep = 10
+        [tasks.once]
+        outputs = ["once"]
+        cmd = "echo once; touch once"
+        [tasks.a]
+        inputs = ["in"]
+        outputs = ["a"]
+        cache = false
+        cmd = "cp in a"
+    """)
+    for number in range(12):
+        project.write("in", f"{number}")
+        project.build()
+    folder = project.root / ".orch/runs"
+    runs = sorted(each for each in folder.iterdir() if (each / "manifest.json").exists())
+    assert len(runs) == 10
+    project.run("runs", "verify", expect=0)
+    assert project.run("log", "once", expect=0).out == "once\n"

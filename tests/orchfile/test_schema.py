@@ -158,10 +158,15 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
         (
             '[runs]\ncapture = "some"',
             3,
-            '`runs.capture` must be "bounded" or "bounded=SIZE", found `some`',
+            '`runs.capture` must be "none", "bounded" or "bounded=SIZE", found `some`',
             "",
         ),
-        ('[runs]\ncapture = "bounded=much"', 3, '`runs.capture` must be "bounded" or "bounded=SIZE"', ""),
+        (
+            '[runs]\ncapture = "bounded=much"',
+            3,
+            '`runs.capture` must be "none", "bounded" or "bounded=SIZE"',
+            "",
+        ),
         ("[milestones.m]\ngates = []", 3, "`gates` is not supported in this version yet", ""),
         ("[milestones.m]\nmirrors = []", 3, "`mirrors` is not supported in this version yet", ""),
         (f"[vars]\nx = 0x{'f' * 9000}", 3, "`vars.x` is too large a number", ""),

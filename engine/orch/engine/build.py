@@ -18,7 +18,7 @@ from orch.engine.burial import bury_dead
 from orch.engine.drive import Stand, Task, drive
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
-from orch.engine.origin import Origin, secrets_of, settle_runs, without_secrets
+from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs, without_secrets
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.recorder import Recorder
@@ -81,7 +81,7 @@ def build(
     project = open_project(start, request.file, request.profile)
     select(project, request.targets)  # a wrong name must not touch the state
     with Shield() as shield, Store.open(place_of(project.root, environ)) as store:
-        secrets = secrets_of(project.graph, environ)
+        secrets, settings = secrets_of(project.graph, environ), project.run_settings
         origin = Origin(
             run=new_run_id(now_ns / 1e9),
             started_ns=now_ns,
@@ -89,7 +89,7 @@ def build(
             orchfile=project.orchfile,
             profile=request.profile,
             secrets=secrets,
-            capture_bytes=request.capture_bytes or 0,
+            capture_bytes=settings.capture_bytes if request.capture_bytes is None else request.capture_bytes,
         )
         with Recorder(store.place, origin, environ, notes) as recorder:
             run = _Run(request, environ, store, origin, recorder)
@@ -98,7 +98,10 @@ def build(
                 project = open_project(start, request.file, request.profile)
             shield.check()
             summary = run.build(project, make_reporter, began_s)
-            return recorder.finish(stopped_late(summary, shield.number))
+            summary = recorder.finish(stopped_late(summary, shield.number))
+        if recorder.has_begun:
+            tidy_runs(store, settings, notes)
+        return summary
 
 
 class _Run:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 
 from orch.cache.digest import digest_file
+from orch.evidence.chain import CHAIN
 from orch.evidence.manifest import Header
+from orch.evidence.settings import may_be_due
 from orch.evidence.text import MASK
-from orch.graph.errors import StateError
+from orch.graph.errors import OrchError, StateError
 from orch.graph.value import NamedTuple
 from orch.graph.version import VERSION
 from orch.run.environment import secret_values
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orch.cache.place import Place
+    from orch.cache.store import Store
     from orch.engine.reporter import Notes
+    from orch.evidence.settings import Settings
     from orch.graph.build_graph import BuildGraph
 
 
@@ -84,6 +88,18 @@ def settle_runs(place: Place, run: str, notes: Notes) -> None:
         raise _unwritten(error) from error
     for each in settled:
         notes.note(f"run {each} was killed; it is recorded as interrupted")
+
+
+def tidy_runs(store: Store, settings: Settings, notes: Notes) -> None:
+    """Remove records of runs beyond their limits, if there are; that this fails is no failure of a build."""
+    try:
+        if not may_be_due(settings, os.stat(store.place.path("runs", CHAIN)).st_size):
+            return
+        from orch.evidence.prune import prune_if_due
+
+        prune_if_due(store.place, settings, store.logs)
+    except (OSError, OrchError) as error:
+        notes.note(f"records of old runs were not removed: {error}")
 
 
 def _unwritten(error: OSError) -> StateError:

@@ -17,13 +17,14 @@ from orch.cache.store import Store
 from orch.cache.witness import Digests
 from orch.engine.burial import bury_dead
 from orch.engine.drive import Stand, Task, drive
-from orch.engine.origin import Origin, secrets_of, settle_runs
+from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs
 from orch.engine.part import Part, PartJudge, PartMemory
 from orch.engine.rearm import Rearming, Unfit
 from orch.engine.recorder import Recorder
 from orch.engine.session import session_of
 from orch.engine.site import Orders
 from orch.engine.summary import stopped_late, summary_of
+from orch.evidence.settings import Settings as RunSettings
 from orch.graph.errors import StateError
 from orch.graph.lazy import Lazy
 from orch.graph.schedule import Capacity, Schedule
@@ -125,19 +126,24 @@ class _Run:
 
     def recorded(self, make_reporter: MakeReporter, notes: Notes, shield: Shield) -> Summary:
         """Build the part, with records of it."""
+        settings = RunSettings._make(self._nodes.facts["runs"])
         origin = Origin(
             run=self._id,
             started_ns=self._began_ns,
             argv=self._wish.argv,
             orchfile=self._nodes.facts["orchfile"],
             secrets=secrets_of(self._part.graph, self._environ),
+            capture_bytes=settings.capture_bytes,
         )
         with Recorder(self._place, origin, self._environ, notes, is_tentative=True) as recorder:
             if self._store.dead_sessions():
                 bury_dead(self._store, recorder)
                 settle_runs(self._place, self._id, recorder)
             shield.check()
-            return recorder.finish(stopped_late(self._build(make_reporter, recorder), shield.number))
+            summary = recorder.finish(stopped_late(self._build(make_reporter, recorder), shield.number))
+        if recorder.has_begun:
+            tidy_runs(self._store, settings, notes)
+        return summary
 
     def _build(self, make_reporter: MakeReporter, recorder: Recorder) -> Summary:
         """Build the part, and bring the snapshot up to date."""

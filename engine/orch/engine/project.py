@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _CACHE_KEYS = {"dir": "folder", "max_entry": "max_entry", "max_size": "max_size", "max_age": "max_age_s"}
-_RUN_KEYS = {"capture": "capture", "keep": "keep", "max_age": "max_age_s"}
+_RUN_KEYS = {"capture": "capture_bytes", "keep": "keep", "max_age": "max_age_s"}
 
 
 class Project(NamedTuple):

@@ -205,6 +205,11 @@ class Recorder:
             except Exception:  # no room, no memory: the next build settles what is left
                 continue
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there are records of this run beside its line of metrics."""
+        return self._book.has_begun
+
     def begin(self) -> None:
         """Something is about to be changed: from now on there is a record that says so."""
         if self._book.has_begun:

@@ -157,6 +157,7 @@ class _Seal:
         facts = {
             "orchfile": self._project.orchfile,
             "cache": tuple(self._project.cache_settings),
+            "runs": tuple(self._project.run_settings),
             "pools": self._project.declarations.pools,
             "trees": graph.trees,
             "modifiers": dict(graph.modifiers),

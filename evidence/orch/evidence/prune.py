@@ -18,6 +18,7 @@ from orch.evidence.chain import CHAIN, left_over, locked, mend, parsed, pruned_l
 from orch.evidence.journal import EVENTS, lives, whole_lines
 from orch.evidence.manifest import MANIFEST
 from orch.evidence.persister import Persister
+from orch.evidence.settings import LINE_BYTES
 from orch.evidence.settle import run_names
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     Named = Callable[[], Container[str]]  # the logs that stay, as `.orch/runs/<id>/logs/...`
 
-_LINK_BYTES = 119  # of a line of the index, at least
 _SLACK = 1.1  # times a limit: what an automatic removal waits for, so that not every run needs one
 _DAY_S = 24 * 3600.0
 _LOGS = "logs"
@@ -103,7 +103,7 @@ def _is_due(place: Place, settings: Settings, now_s: float) -> bool:
     except FileNotFoundError:
         return False
     most = int(settings.keep * _SLACK)
-    if size > most * _LINK_BYTES and len(read_chain(place).links) > most:
+    if size > most * LINE_BYTES and len(read_chain(place).links) > most:
         return True
     oldest = next(iter(parsed(head.split(b"\n")[:-1]).links), None)
     return bool(oldest and _is_too_old(oldest.run, settings.max_age_s * _SLACK, now_s))

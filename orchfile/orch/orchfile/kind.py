@@ -163,6 +163,22 @@ class Size(NamedTuple):
         return {"oneOf": [text, {"type": "integer", "minimum": 0, "maximum": 2**60 - 1}]}
 
 
+class Capture(NamedTuple):
+    """How much of its events a run embeds in its manifest, turned into bytes (int)."""
+
+    def check(self, value: Toml, at: At) -> object:
+        what = '"none", "bounded" or "bounded=SIZE"'
+        if not isinstance(value, str):
+            return at.expected(what, value)
+        try:
+            return size.in_capture(value)
+        except ValueError:
+            return at.refuse(f"{at.label()} must be {what}, found `{visible(value)}`")
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^(none|bounded(=({size.PATTERN}))?)$"}
+
+
 class Choice(NamedTuple):
     """One of a few values."""
 

@@ -5,8 +5,7 @@ Knows nothing of files on disk, nor of other Orchfiles.
 
 from __future__ import annotations
 
-from orch.orchfile import size
-from orch.orchfile.kind import Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Size, Text, Whole
+from orch.orchfile.kind import Capture, Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Size, Text, Whole
 from orch.orchfile.table import Key, Names, Refused, Table
 
 TYPE_CHECKING = False
@@ -170,9 +169,8 @@ _CACHE = {
     "max_size": Key(Size(), "When there is more, what was unused for longest goes."),
     "max_age": Key(Duration(), "A result that was unused for so long goes."),
 }
-_CAPTURE = Text('"bounded" or "bounded=SIZE"', pattern=f"bounded(={size.PATTERN})?")
 _RUNS = {
-    "capture": Key(_CAPTURE, "How much is kept of what a task prints; all of it by default."),
+    "capture": Key(Capture(), "How much of its events a run embeds in its manifest; none by default."),
     "keep": Key(Whole(1, 1_000_000), "How many runs are kept, the newest ones."),
     "max_age": Key(Duration(), "Records of runs that began longer ago go."),
 }
