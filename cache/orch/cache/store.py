@@ -145,6 +145,19 @@ class Store:
         self._has_claimed = self._has_claimed or bool(batch.wanted)
         return conflicts
 
+    def refusals(self, wanted: Iterable[Request]) -> tuple[Conflict, ...]:
+        """The conflicts that these nodes would meet now; changes nothing and waits for nobody."""
+        session = self._session
+        assert session is not None, "no session"
+        return self._read(lambda: self._refusals(session, wanted))
+
+    def lives(self, session: Session) -> bool:
+        """Whether the slot of another session is locked: cheap to poll, as `data_version` is.
+
+        A new session on the slot of a dead one changes the `data_version`.
+        """
+        return self._is_locked(session.slot)
+
     def if_alone(self, work: Callable[[], object]) -> None:
         """Do `work` unless another living session claims something; nobody can claim meanwhile."""
         self._write(
@@ -186,6 +199,10 @@ class Store:
         with self._database.transaction(reading=True):
             return rows.load(self._database, serial)
 
+    def _refusals(self, session: Session, wanted: Iterable[Request]) -> tuple[Conflict, ...]:
+        with self._database.transaction(reading=True):
+            return claim.refusals(self._database, session, wanted, self._is_locked)
+
     def _enter(self, session: Session) -> Session:
         with self._database.transaction():
             return claim.begin(self._database, session)
@@ -206,7 +223,7 @@ class Store:
         done = (*(item.record.node for item in batch.finished), *batch.interrupted, *batch.withdrawn)
         claim.release(database, session.serial, done)
         claim.save_leaders(database, session.serial, batch.leaders)
-        return claim.take(database, session.serial, batch.wanted, self._is_locked)
+        return claim.take(database, session, batch.wanted, self._is_locked)
 
     def _is_locked(self, slot: int) -> bool:
         return is_locked(slot_path(self._place.path("locks"), slot))

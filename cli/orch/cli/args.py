@@ -26,13 +26,24 @@ COMMANDS = {
     "schema": "print the JSON Schema of Orchfile.toml",
 }
 LATER = ("watch", "import", "completion", "runs", "gate", "milestone", "hook", "audit")
-_LATER_FLAGS = ("--since", "--mode", "--trace", "--wait", "--allow", "--capture", "--run")
+_LATER_FLAGS = ("--since", "--mode", "--trace", "--allow", "--capture", "--run")
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _ONE_NODE = ("why", "log")
 _NO_TARGETS = ("list", "check", "init", "schema")
 _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
-_WITH_VALUE = ("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age")
+_WITH_VALUE = (
+    "-C",
+    "-f",
+    "--file",
+    "--color",
+    "--profile",
+    "-j",
+    "--jobs",
+    "--max-size",
+    "--max-age",
+    "--wait",
+)
 
 
 class Options(NamedTuple):
@@ -60,6 +71,7 @@ class Options(NamedTuple):
     all: bool = False
     max_size: int | None = None  # bytes
     max_age_s: float | None = None
+    wait_s: float | None = None  # None = as long as it takes
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -164,6 +176,8 @@ def _build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="store_true", help="build the targets without what they need")
     parser.add_argument("--force", action="store_true", help="run the targets even if they are fresh")
     parser.add_argument("--force-all", action="store_true", help="run the targets and all they need")
+    wait = "wait at most DUR, as in 30s, for a node that another build holds, or not at all: no"
+    parser.add_argument("--wait", type=_wait, dest="wait_s", metavar="DUR", help=wait)
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
@@ -239,6 +253,15 @@ def _age(text: str) -> float:
         return seconds(text)
     except ValueError:
         raise UsageError(f"--max-age takes a duration such as 12h or 30d, not {text}") from None
+
+
+def _wait(text: str) -> float:
+    from orch.orchfile.duration import seconds
+
+    try:
+        return 0.0 if text == "no" else seconds(text)
+    except ValueError:
+        raise UsageError(f"--wait takes a duration such as 30s or 5m, or no, not {text}") from None
 
 
 _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {

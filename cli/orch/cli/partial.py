@@ -66,6 +66,10 @@ def _build(changed: Changed, paths: Paths, look: Look, arguments: Sequence[str])
             is_undone.append(True)
             return 0
         reporters[0].finished(summary)
+        if summary.gave_up:
+            from orch.cli.waiting import busy
+
+            console.error(busy(summary.gave_up))
         return 141 if console.is_closed and not summary.exit_code else summary.exit_code
 
     code = guarded(console, work)

@@ -56,6 +56,7 @@ class BuildRequest(NamedTuple):
     only: bool = False
     force: bool = False
     force_all: bool = False
+    wait_s: float | None = None  # how long to wait for another build; None = as long as it takes
 
     @property
     def is_plain(self) -> bool:
@@ -97,11 +98,12 @@ class _Run:
         self._store = store
         self._place = store.place
         self._id = new_run_id(time.time())
-        session = store.begin(session_of(self._id, ("orch", "build", *request.targets)))
+        session = store.begin(session_of(self._id, ("orch", "build", *request.targets), environ))
         bury_dead(store, notes)
         self._version = store.data_version()
         self._state = distrust_young(self._place, store, store.load(), session.boot_id)
         self._clock = Clock(self._place.path("tmp"))
+        self._began_ns = self._clock.now_ns()
         self._digests = Digests(self._place.root, self._state.stamps, self._clock)
 
     def clear_up(self, project: Project, notes: Notes) -> bool:
@@ -135,6 +137,7 @@ class _Run:
             settings=project.cache_settings,
             clock=self._clock,
             digests=self._digests,
+            began_ns=self._began_ns,
             forbids_changes=_forbids_changes(project),
         )
         task = Task(
@@ -145,12 +148,14 @@ class _Run:
             orders=orders,
             reporter=reporter,
             make_judge=make_judge,
+            wait_s=self._request.wait_s,
         )
-        foreman, observer, _ = drive(stand, task)
+        foreman, observer, claims = drive(stand, task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
             self._seal(project, selected, (observer, memory, self._clock))
         missed = _missed(project, selection, schedule)
-        return summary_of(self._id, schedule, foreman, missed, time.monotonic() - began_s)
+        gave_up, duration_s = claims.waits.gave_up, time.monotonic() - began_s
+        return summary_of(self._id, schedule, foreman, missed, gave_up, duration_s)
 
     def _good_parts(self, node: str) -> Parts:
         return self._store.parts(node)[1]

@@ -98,13 +98,14 @@ class _Run:
         self._store = store
         self._place = store.place
         self._id = new_run_id(time.time())
-        store.begin(session_of(self._id, ("orch", "build", *wish.targets)))
+        store.begin(session_of(self._id, ("orch", "build", *wish.targets), environ))
         self._nodes = start.nodes
         changed = [start.paths.facts(number) for number in start.look.differing]
         roots = {number for facts in changed for number in (facts.owner, *facts.readers)}
         self._part = Part(self._nodes, start.paths, (roots | {*start.snapshot.stale}) - {NOBODY})
         self._memory = PartMemory(self._part, store)
         self._clock = Clock(self._place.path("tmp"))
+        self._began_ns = self._clock.now_ns()
         self._claims: Claims | None = None
         self._is_armed = False  # there is a snapshot of what this build left
         self._digests = Digests(self._place.root, Lazy(store.witness), self._clock)
@@ -141,6 +142,7 @@ class _Run:
             settings=Settings._make(self._nodes.facts["cache"]),
             clock=self._clock,
             digests=self._digests,
+            began_ns=self._began_ns,
         )
         task = Task(
             graph=graph,
@@ -155,7 +157,8 @@ class _Run:
         foreman, observer, claims = drive(stand, task, self._begun)
         self._rearm(observer, claims.is_disarmed, schedule)
         foreman.fresh += already
-        return summary_of(self._id, schedule, foreman, self._missed(schedule), time.monotonic() - began_s)
+        missed, gave_up = self._missed(schedule), claims.waits.gave_up
+        return summary_of(self._id, schedule, foreman, missed, gave_up, time.monotonic() - began_s)
 
     def _begun(self, claims: Claims) -> None:
         self._claims = claims

@@ -45,7 +45,7 @@ class Result(NamedTuple):
     failure: Failure | None = None
     tries: int = 1
     unmet: tuple[str, ...] = ()  # nodes that therefore never start
-    from_run: str = ""  # it did not run: what that run made was restored
+    from_run: str = ""  # it did not run: what that run made was restored, or its failure counts here as well
 
 
 class Summary(NamedTuple):
@@ -57,3 +57,4 @@ class Summary(NamedTuple):
     duration_s: float
     failed: tuple[str, ...] = ()
     missed: tuple[tuple[str, str], ...] = ()  # milestones not reached, each with a node in the way
+    gave_up: Conflict | None = None  # for this one the build did not wait any longer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orch.cli.cpus import usable_cpus
+from orch.cli.waiting import busy
 from orch.engine.build import BuildRequest, build
 
 TYPE_CHECKING = False
@@ -37,9 +38,12 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         only=options.only,
         force=options.force,
         force_all=options.force_all,
+        wait_s=options.wait_s,
     )
     summary = build(request, environ, console, make_reporter)
     reporters[0].finished(summary)
+    if summary.gave_up:
+        console.error(busy(summary.gave_up))
     return summary.exit_code
 
 
