@@ -13,7 +13,7 @@ import os
 
 from orch.cache import claim, rows, store_file
 from orch.cache.lock import held, is_locked, slot_path, try_slot
-from orch.cache.place import put_aside
+from orch.cache.place import LOCK_WAIT_S, put_aside
 from orch.cache.schema import STATE
 from orch.cache.store_file import DamagedError
 from orch.graph.errors import StateError
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from orch.cache.witness import Witness
 
     Answer = TypeVar("Answer")
-
-_LOCK_TIMEOUT_S = 30.0
 
 
 class Batch(NamedTuple):
@@ -60,13 +58,17 @@ class Store:
         self.has_company = True  # whether another build was about at our last commit; not known yet
 
     @classmethod
-    def open(cls, place: Place) -> Store:
-        """Open or create the state for a build, and take a slot; raises StateError, BusyError."""
-        foreign = place.open_for_writing()
+    def open(cls, place: Place, wait_s: float | None = None) -> Store:
+        """Open or create the state for a build, and take a slot; raises StateError, BusyError.
+
+        `wait_s`: how long to wait for a lock that others hold for moments; None = long enough.
+        """
+        patience_s = LOCK_WAIT_S if wait_s is None else wait_s
+        foreign = place.open_for_writing(patience_s)
         slot = try_slot(place.path("locks"))
         try:
             try:
-                with held(place.path("locks", "state"), _LOCK_TIMEOUT_S):
+                with held(place.path("locks", "state"), patience_s):
                     store = cls(place, store_file.open_file(place.database, STATE), slot)
             except DamagedError:
                 store = cls(place, store_file.empty(STATE), slot)
@@ -264,7 +266,7 @@ class Store:
             self.notice = "the state is damaged; the next build starts anew"
             self._database = store_file.empty(STATE)
             return
-        with held(self._place.path("locks", "state"), _LOCK_TIMEOUT_S):
+        with held(self._place.path("locks", "state"), LOCK_WAIT_S):
             if self._others_build():
                 facts = [("path", self._place.database)]
                 raise StateError("the state is damaged, and another build uses it", facts, "wait for its end")

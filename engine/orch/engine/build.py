@@ -76,7 +76,7 @@ def build(
     start = os.getcwd()
     project = open_project(start, request.file, request.profile)
     select(project, request.targets)  # a wrong name must not touch the state
-    store = Store.open(place_of(project.root, environ))
+    store = Store.open(place_of(project.root, environ), request.wait_s)
     try:
         run = _Run(request, environ, store, notes)
         if run.clear_up(project, notes):

@@ -128,6 +128,7 @@ class Foreman:
             wanted, lambda count: {name: self._assessed[name] for name in self._schedule.upcoming(count)}
         )
         if self._site.claims.waits.gave_up and not self._is_stopping:
+            self._site.claims.waits.tell_end(self._started)
             self._stop_starting()
         for name in wanted:
             if name in granted and self._is_stopping:

@@ -12,6 +12,8 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from orch.cache.claim import Conflict, Request
     from orch.cache.store import Store
     from orch.engine.reporter import Reporter
@@ -77,6 +79,11 @@ class Waits:
     def clear(self) -> None:
         """Nothing is waited for any more."""
         self._held.clear()
+
+    def tell_end(self, running: Collection[str]) -> None:
+        """Say that nothing more is started, where that would not be seen at once."""
+        if running and self.gave_up:
+            self.reporter.note(f"{self.gave_up.node} has waited long enough; nothing more is started")
 
     def freed(self) -> list[str]:
         """The nodes that may be granted now; raises StateError."""
