@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -67,13 +66,6 @@ class Scene:
             assert line, f"never said {text!r}, only {said!r}"
             said += line
         return said
-
-    def await_sessions(self, count: int) -> None:
-        """Wait until so many builds have entered themselves into the state."""
-        database = sqlite3.connect(f"file:{self.project.root}/.orch/state.db?mode=ro", uri=True)
-        with contextlib.closing(database):
-            ask = "select count(*) from session"
-            eventually(lambda: database.execute(ask).fetchone()[0] >= count, f"{count} builds run")
 
     def living(self) -> list[str]:
         """The command lines of all processes that stand in the project's tree."""

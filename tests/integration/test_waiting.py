@@ -155,17 +155,22 @@ def adopters(scene: Scene, *more: list[str]) -> list[subprocess.Popen[str]]:
         [tasks.bad]
         needs = ["first"]
         outputs = ["b"]
-        cmd = "@count bad@; echo it is bad; exit 3 # {{{{ args }}}}"
+        cmd = "@count bad@; echo it is bad; test -n {{{{ args }}}}; exit 3"
         [tasks.behind]
         inputs = ["b"]
         outputs = ["c"]
         cmd = "touch c"
     """)
-    builds = [scene.project.start("build", *args) for args in (["behind"], *more)]
+    first = scene.project.start("build", "behind")
     scene.await_file("begun")
-    scene.await_sessions(len(builds))
+    others = [scene.project.start("build", *args) for args in more]
+    for build, args in zip(others, more, strict=True):
+        if "--json" in args:
+            said(build, "node_waiting")
+        else:
+            scene.await_error(build, "waits for first")
     scene.open("go")
-    return builds
+    return [first, *others]
 
 
 def test_a_failure_that_began_after_ones_own_start_is_adopted(scene: Scene) -> None:
@@ -198,7 +203,7 @@ def test_events_of_an_adopted_failure(scene: Scene) -> None:
     assert scene.project.ran() == {"bad": 1}
 
 
-@pytest.mark.parametrize("args", [["bad", "--force"], ["behind", "--force-all"], ["bad", "--", "x"]])
+@pytest.mark.parametrize("args", [["bad", "--force"], ["bad", "--", "x"]])
 def test_what_is_forced_or_has_arguments_adopts_nothing(scene: Scene, args: list[str]) -> None:
     builds = adopters(scene, args)
     assert [scene.end(build)[0] for build in builds] == [1, 1]
@@ -219,13 +224,16 @@ def test_a_failure_of_other_inputs_is_not_adopted(scene: Scene) -> None:
         cmd = "@count bad@; touch tried; {scene.gate("try")}; test -s src && cp src b"
     """)
     scene.project.write("src", "")
-    builds = [scene.project.start("build") for _ in range(2)]
+    first = scene.project.start("build")
     scene.await_file("begun")
-    scene.await_sessions(2)
+    builds = [first, scene.project.start("build")]
+    scene.await_error(builds[1], "waits for first")
     scene.open("go")
     scene.await_file("tried")
     scene.project.write("src", "good")
+    scene.project.remove("tried")
     scene.open("try")
+    scene.await_file("tried")  # by the other one
     scene.open("try")
     assert sorted(scene.end(build)[0] for build in builds) == [0, 1]
     assert scene.project.ran() == {"bad": 2}
