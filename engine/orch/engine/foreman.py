@@ -114,7 +114,7 @@ class Foreman:
             failed = self._started.pop(name)
             self._start(failed.node, failed.number + 1)
         for name in self._site.claims.waits.freed():
-            if self._is_stale_again(name, reload=True):
+            if not self._is_stopping and self._is_stale_again(name, reload=True):
                 self._schedule.runnable(name)
         while self._start_some():
             self._heed(self._site.processes.wait(0.0))  # much may be restored one after the other
