@@ -77,6 +77,7 @@ def test_a_failure_has_the_tail_of_its_log(report: JsonReporter, events: Events,
             "code": 1,
             "failure": "it exited with 1",
             "hint": "look",
+            "from_run": None,
             "tries": 2,
             "flaky": False,
             "duration_s": 1.2346,
@@ -124,10 +125,11 @@ def test_notes_and_stopping(report: JsonReporter, events: Events) -> None:
 
 
 def test_a_wait_is_told_once_for_each_node(report: JsonReporter, events: Events) -> None:
-    holder = Session("r", 42, argv=("orch", "build"))
+    holder = Session("r", 42, argv=("orch", "build"), began_ns=1_795_357_329_250_000_000)
     for node in ("a", "a", "b"):
         report.waiting(Conflict(node, "a.out", holder, "x", "x.log", False))
-    told = {"type": "node_waiting", "pid": 42, "argv": ["orch", "build"], "log": "x.log"}
+    told = {"type": "node_waiting", "run": "r", "pid": 42, "argv": ["orch", "build"], "log": "x.log"}
+    told |= {"holder": "x", "since": "2026-11-22T14:22:09Z", "bound": None}
     assert events() == [{**told, "node": "a"}, {**told, "node": "b"}]
 
 

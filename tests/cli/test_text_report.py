@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -171,12 +172,29 @@ def test_stopping_counts_what_runs(console: Console, out: Out) -> None:
     assert out() == ["orch: stopping 1 running; a second Ctrl-C kills them"]
 
 
-def test_a_long_wait_is_told_once(console: Console, out: Out, monkeypatch: pytest.MonkeyPatch) -> None:
-    conflict = Conflict("a", "a.out", Session("r", 42, argv=("orch", "build"), serial=7), "b", "b.log", False)
+def test_a_wait_is_told_once_for_each_node_of_the_holder(console: Console, out: Out) -> None:
+    began_ns = time.time_ns()
+    holder = Session("r", 42, argv=("orch", "build"), serial=7, began_ns=began_ns)
     report = reporter(console)
-    report.waiting(conflict)
-    assert out() == []
-    monkeypatch.setattr("orch.cli.text_report._TELL_AFTER_S", 0.0)
-    for _ in range(3):
-        report.waiting(conflict)
-    assert out() == ["orch: note: a waits for b of another build (pid 42: orch build, log b.log)"]
+    for node in ("a", "a", "c"):
+        report.waiting(Conflict(node, "a.out", holder, "b", "b.log", False))
+    at = time.strftime("%H:%M:%S", time.localtime(began_ns / 1e9))
+    line = f"a waits for b of another build (pid 42: orch build, since {at}, log b.log)"
+    assert out() == [f"orch: note: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("bound", "why"),
+    [
+        ("pool link", ", since pool link is full"),
+        ("exclusive", ", since one of the two runs alone"),
+        ("interactive", ", which has the terminal"),
+    ],
+)
+def test_a_wait_for_a_place_says_so(console: Console, out: Out, bound: str, why: str) -> None:
+    holder = Session("r", 42, argv=("orch", "build"), serial=7, began_ns=1)
+    reporter(console).waiting(Conflict("a", "", holder, "b", "", False, bound))
+    (line,) = out()
+    assert line.startswith(
+        f"orch: note: a waits for b of another build{why} (pid 42: orch build, since 1970-01-01 "
+    )

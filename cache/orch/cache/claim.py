@@ -9,14 +9,18 @@ orphans buries it. All functions work inside the caller's transaction.
 
 from __future__ import annotations
 
+from itertools import islice
+
+from orch.cache import bound
 from orch.cache.record import packed, unpacked
 from orch.cache.rows import to_blob, to_text
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from orch.cache.bound import Bound
     from orch.cache.store_file import Database, Row
 
     IsLocked = Callable[[int], bool]
@@ -37,6 +41,8 @@ class Session(NamedTuple):
     argv: tuple[str, ...] = ()
     slot: int = -1  # given by the store
     serial: int = 0  # given by the store, never given twice
+    outer_run: str = ""  # this build was started by a command of that run, the one of `outer_node`;
+    outer_node: str = ""  # known to the build itself only
 
 
 class Request(NamedTuple):
@@ -45,6 +51,7 @@ class Request(NamedTuple):
     node: str
     writes: tuple[str, ...] = ()  # its outputs, and what it modifies; without any the node itself is claimed
     reads: tuple[str, ...] = ()  # its inputs that other nodes write
+    bounds: tuple[Bound, ...] = ()  # how many of its kind run at once, whoever runs them
 
 
 class Leader(NamedTuple):
@@ -65,6 +72,7 @@ class Conflict(NamedTuple):
     holder_node: str
     log: str  # of the holder's attempt, "" if not known yet
     is_dead: bool  # end its orphans, bury it, ask again
+    bound: str = ""  # the name of the bound that is met; "" = the holder has the path
 
 
 class Dead(NamedTuple):
@@ -83,35 +91,66 @@ def begin(database: Database, session: Session) -> Session:
 
 
 def take(
-    database: Database, serial: int, wanted: Iterable[Request], is_locked: IsLocked
+    database: Database, session: Session, wanted: Iterable[Request], is_locked: IsLocked
 ) -> tuple[Conflict, ...]:
-    """Claim each node's paths, all or nothing; the conflicts of those that were not granted."""
-    sessions = {session.serial: session for session in _sessions(database)}
+    """Claim each node's paths and places, all or nothing; the conflicts of those that were not granted."""
+    sessions = {other.serial: other for other in _sessions(database)}
     if len(sessions) == 1:
-        database.run_many(_CLAIM, [row for request in wanted for row in _rows(serial, request)])
+        rows = [row for request in wanted for row in _rows(session.serial, request)]
+        database.run_many(_CLAIM, rows)
         return ()
     conflicts: list[Conflict] = []
     for request in wanted:
-        found = next(_overlaps(database, serial, request), None)
-        if found is None:
-            database.run_many(_CLAIM, _rows(serial, request))
-            continue
-        path, holder_serial, holder_node = found
-        holder = sessions[int(holder_serial or 0)]
-        log = database.rows(
-            "select log from leader where serial = ? and node = ?", (holder_serial, holder_node)
-        )
-        conflicts.append(
-            Conflict(
-                request.node,
-                to_text(path),
-                holder,
-                to_text(holder_node),
-                str(log[0][0]) if log else "",
-                not _is_alive(holder, sessions.values(), is_locked),
-            )
-        )
+        conflict = _conflict(database, session, request, sessions, is_locked)
+        if conflict is None:
+            database.run_many(_CLAIM, _rows(session.serial, request))
+        else:
+            conflicts.append(conflict)
     return tuple(conflicts)
+
+
+def refusals(
+    database: Database, session: Session, wanted: Iterable[Request], is_locked: IsLocked
+) -> tuple[Conflict, ...]:
+    """The conflicts that each node would meet on its own; claims nothing, so reading is enough."""
+    sessions = {other.serial: other for other in _sessions(database)}
+    found = (_conflict(database, session, request, sessions, is_locked) for request in wanted)
+    return tuple(conflict for conflict in found if conflict is not None)
+
+
+def _conflict(
+    database: Database,
+    session: Session,
+    request: Request,
+    sessions: Mapping[int, Session],
+    is_locked: IsLocked,
+) -> Conflict | None:
+    name = ""
+    found = list(islice(_overlaps(database, session.serial, request), 1))
+    if not found:
+        outer = next((one.serial for one in sessions.values() if one.run == session.outer_run), 0)
+        asking = bound.Asking(session.serial, request.node, outer, session.outer_node)
+        name, found = next(bound.met(database, asking, request.bounds), ("", []))
+    if not found:
+        return None
+    alive = {
+        serial
+        for serial in {int(row[1] or 0) for row in found}
+        if _is_alive(sessions[serial], sessions.values(), is_locked)
+    }
+    # A dead one first: its place is free once it is buried, whatever the others do.
+    path, held_by, node = next((row for row in found if row[1] not in alive), found[0])
+    serial = int(held_by or 0)
+    log = database.rows("select log from leader where serial = ? and node = ?", (serial, node))
+    return Conflict(
+        request.node,
+        to_text(path),
+        sessions[serial],
+        to_text(node),
+        str(log[0][0]) if log else "",
+        serial not in alive,
+        name,
+    )
 
 
 def release(database: Database, serial: int, nodes: Iterable[str]) -> None:
@@ -183,7 +222,8 @@ def _overlaps(database: Database, serial: int, request: Request) -> Iterator[Row
 def _rows(serial: int, request: Request) -> list[Row]:
     node = to_blob(request.node)
     read: list[Row] = [(to_blob(path), serial, node, "r") for path in request.reads]
-    return [*read, *((path, serial, node, "w") for path in _written(request))]
+    written: list[Row] = [(path, serial, node, "w") for path in _written(request)]
+    return [*read, *written, *bound.rows(serial, request.node, request.bounds)]
 
 
 def _written(request: Request) -> list[bytes]:
@@ -198,7 +238,8 @@ def _is_alive(session: Session, all_sessions: Iterable[Session], is_locked: IsLo
 
 def _sessions(database: Database) -> list[Session]:
     sql = "select run, pid, start_time, boot_id, pid_ns, began_ns, argv, slot, serial from session"
-    return [Session._make((*row[:6], unpacked(row[6]), *row[7:])) for row in database.rows(sql)]
+    known = [(*row[:6], unpacked(row[6]), *row[7:], "", "") for row in database.rows(sql)]
+    return [Session._make(row) for row in known]
 
 
 def _nodes(database: Database, serial: int) -> tuple[str, ...]:

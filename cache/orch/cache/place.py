@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("locks", "tmp", "trash", "snapshot", "runs")
 _WHAT = "the state folder"
-_LOCK_TIMEOUT_S = 30.0
+LOCK_WAIT_S = 30.0  # it is held for milliseconds
 
 
 class Place(NamedTuple):
@@ -48,10 +48,11 @@ class Place(NamedTuple):
         """Whether what lies here was written by this user's own builds; False if there is nothing."""
         return self.register.knows(self.folder) or (self.trusts_state and os.path.lexists(self.folder))
 
-    def open_for_writing(self) -> str:
+    def open_for_writing(self, wait_s: float = LOCK_WAIT_S) -> str:
         """Make what is missing; "" or where a state nobody vouches for was put, below `.orch/`.
 
-        Raises StateError if `.orch` or a folder in it is a link, no folder, another user's, or unwritable.
+        Raises BusyError if another process has the lock for longer than `wait_s`, StateError if `.orch` or a
+        folder in it is a link, no folder, another user's, or unwritable.
         """
         try:
             make_own(self.folder, _WHAT)
@@ -62,7 +63,7 @@ class Place(NamedTuple):
             if self.register.knows(self.folder):
                 return ""
             # Two first builds at once must agree on one token, and on who moves the old state away.
-            with held(self.path("locks", "state"), _LOCK_TIMEOUT_S):
+            with held(self.path("locks", "state"), wait_s):
                 if self.register.knows(self.folder):
                     return ""
                 moved = "" if self.trusts_state else put_aside(self, "untrusted")

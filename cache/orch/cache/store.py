@@ -13,7 +13,7 @@ import os
 
 from orch.cache import claim, rows, store_file
 from orch.cache.lock import held, is_locked, slot_path, try_slot
-from orch.cache.place import put_aside
+from orch.cache.place import LOCK_WAIT_S, put_aside
 from orch.cache.schema import STATE
 from orch.cache.store_file import DamagedError
 from orch.graph.errors import StateError
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from orch.cache.witness import Witness
 
     Answer = TypeVar("Answer")
-
-_LOCK_TIMEOUT_S = 30.0
 
 
 class Batch(NamedTuple):
@@ -60,13 +58,17 @@ class Store:
         self.has_company = True  # whether another build was about at our last commit; not known yet
 
     @classmethod
-    def open(cls, place: Place) -> Store:
-        """Open or create the state for a build, and take a slot; raises StateError, BusyError."""
-        foreign = place.open_for_writing()
+    def open(cls, place: Place, wait_s: float | None = None) -> Store:
+        """Open or create the state for a build, and take a slot; raises StateError, BusyError.
+
+        `wait_s`: how long to wait for a lock that others hold for moments; None = long enough.
+        """
+        patience_s = LOCK_WAIT_S if wait_s is None else wait_s
+        foreign = place.open_for_writing(patience_s)
         slot = try_slot(place.path("locks"))
         try:
             try:
-                with held(place.path("locks", "state"), _LOCK_TIMEOUT_S):
+                with held(place.path("locks", "state"), patience_s):
                     store = cls(place, store_file.open_file(place.database, STATE), slot)
             except DamagedError:
                 store = cls(place, store_file.empty(STATE), slot)
@@ -149,6 +151,19 @@ class Store:
         self._has_claimed = self._has_claimed or bool(batch.wanted)
         return conflicts
 
+    def refusals(self, wanted: Iterable[Request]) -> tuple[Conflict, ...]:
+        """The conflicts that these nodes would meet now; changes nothing and waits for nobody."""
+        session = self._session
+        assert session is not None, "no session"
+        return self._read(lambda: self._refusals(session, wanted))
+
+    def lives(self, session: Session) -> bool:
+        """Whether the slot of another session is locked: cheap to poll, as `data_version` is.
+
+        A new session on the slot of a dead one changes the `data_version`.
+        """
+        return self._is_locked(session.slot)
+
     def if_alone(self, work: Callable[[], object]) -> None:
         """Do `work` unless another living session claims something; nobody can claim meanwhile."""
         self._write(
@@ -203,6 +218,10 @@ class Store:
         with self._database.transaction(reading=True):
             return rows.load(self._database, serial)
 
+    def _refusals(self, session: Session, wanted: Iterable[Request]) -> tuple[Conflict, ...]:
+        with self._database.transaction(reading=True):
+            return claim.refusals(self._database, session, wanted, self._is_locked)
+
     def _enter(self, session: Session) -> Session:
         with self._database.transaction():
             return claim.begin(self._database, session)
@@ -223,7 +242,7 @@ class Store:
         done = (*(item.record.node for item in batch.finished), *batch.interrupted, *batch.withdrawn)
         claim.release(database, session.serial, done)
         claim.save_leaders(database, session.serial, batch.leaders)
-        return claim.take(database, session.serial, batch.wanted, self._is_locked)
+        return claim.take(database, session, batch.wanted, self._is_locked)
 
     def _is_locked(self, slot: int) -> bool:
         return is_locked(slot_path(self._place.path("locks"), slot))
@@ -264,7 +283,7 @@ class Store:
             self.notice = "the state is damaged; the next build starts anew"
             self._database = store_file.empty(STATE)
             return
-        with held(self._place.path("locks", "state"), _LOCK_TIMEOUT_S):
+        with held(self._place.path("locks", "state"), LOCK_WAIT_S):
             if self._others_build():
                 facts = [("path", self._place.database)]
                 raise StateError("the state is damaged, and another build uses it", facts, "wait for its end")

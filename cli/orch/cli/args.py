@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from orch.cli.run_args import RUN_ACTIONS, RUN_FLAGS, add_run_flags, check_action
-from orch.cli.values import age_s, byte_count, captured_bytes, job_count, one_of, path
+from orch.cli.values import age_s, byte_count, captured_bytes, job_count, one_of, path, wait_s
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 
@@ -29,7 +29,7 @@ COMMANDS = {
     "schema": "print the JSON Schema of Orchfile.toml, or of manifest, events, metrics or state",
 }
 LATER = ("watch", "import", "completion", "gate", "milestone", "hook", "audit")
-_LATER_FLAGS = ("--since", "--mode", "--wait", "--allow")
+_LATER_FLAGS = ("--since", "--mode", "--allow")
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _SCHEMAS = ("manifest", "events", "metrics", "state")
 _ONE_NODE = ("why", "log")
@@ -38,7 +38,7 @@ _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
 _WITH_VALUE = (
     *("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age", "--format"),
-    *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output", "--capture"),
+    *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output", "--capture", "--wait"),
 )
 
 
@@ -75,6 +75,7 @@ class Options(NamedTuple):
     output: str = ""  # a file, "" = standard output
     capture_bytes: int | None = None
     argv: tuple[str, ...] = ()  # all of it, as it was given
+    wait_s: float | None = None  # None = as long as it takes
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -192,6 +193,8 @@ def _build(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="embed events in the manifest: none, bounded, bounded=SIZE",
     )
+    wait = "wait at most DUR, as in 30s, for a node that another build holds, or not at all: no"
+    parser.add_argument("--wait", type=wait_s, dest="wait_s", metavar="DUR", help=wait)
 
 
 def _of_run(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ Knows nothing of why things happen.
 from __future__ import annotations
 
 import json
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class JsonReporter:
 
     def ended(self, result: Result) -> None:
         """A node ended otherwise than fresh."""
-        if result.from_run:
+        if result.from_run and result.ending == "ok":
             log, size = (result.exit.log_path, result.exit.log_bytes) if result.exit else ("", 0)
             self._say(
                 "node_restored", node=result.node, from_run=result.from_run, log=log or None, log_bytes=size
@@ -60,12 +61,20 @@ class JsonReporter:
         self._say("note", text=sentence)
 
     def waiting(self, conflict: Conflict) -> None:
-        """A node waits for another build."""
+        """A node has waited for another build for a while."""
         if conflict.node not in self._told:
             self._told.add(conflict.node)
             holder = conflict.holder
             self._say(
-                "node_waiting", node=conflict.node, pid=holder.pid, argv=list(holder.argv), log=conflict.log
+                "node_waiting",
+                node=conflict.node,
+                holder=conflict.holder_node,
+                bound=conflict.bound or None,
+                run=holder.run,
+                pid=holder.pid,
+                argv=list(holder.argv),
+                since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(holder.began_ns // 10**9)),
+                log=conflict.log or None,
             )
 
     def stopping(self, number: int) -> None:
@@ -117,6 +126,7 @@ def _result_json(result: Result) -> dict[str, object]:
         "code": ended.code if ended else None,
         "failure": result.failure.sentence if result.failure else None,
         "hint": (result.failure.hint or None) if result.failure else None,
+        "from_run": result.from_run or None,
         "tries": result.tries,
         "flaky": result.ending == "ok" and result.tries > 1,
         "duration_s": round(ended.duration_s, 4) if ended else None,

@@ -68,6 +68,10 @@ def _build(changed: Changed, paths: Paths, look: Look, arguments: Sequence[str])
         if summary is None:
             is_undone.append(True)
             return 0
+        if summary.gave_up:
+            from orch.cli.waiting import busy
+
+            console.error(busy(summary.gave_up))
         return summary.exit_code
 
     code = guarded(console, work)

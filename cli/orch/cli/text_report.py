@@ -6,10 +6,9 @@ come from files and are made harmless; what tasks print passes as it is.
 
 from __future__ import annotations
 
-import time
-
 from orch.cli.console import shown
 from orch.cli.noop import fresh_message
+from orch.cli.waiting import sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from orch.run.child import Job
 
 _CHUNK = 1 << 20
-_TELL_AFTER_S = 1.0  # a wait for another build that is shorter is nobody's business
 
 
 class TextReporter:
@@ -43,7 +41,6 @@ class TextReporter:
         self._asking = ""  # an interactive node: the terminal is its own
         self._shown_bytes = 0
         self._held: list[Result] = []
-        self._since: dict[str, float] = {}
         self._told: set[tuple[int, str]] = set()
 
     @property
@@ -54,14 +51,12 @@ class TextReporter:
     def fresh(self, node: str) -> None:
         """A node needed nothing."""
         self._done += 1
-        self._since.pop(node, None)
         if self._verbose:
             self._line(f"{self._count()} {shown(node)}: fresh")
 
     def started(self, node: str, reasons: Sequence[Reason], job: Job) -> None:
         """A node's command was started."""
         self._running[node] = None
-        self._since.pop(node, None)
         if self._verbose:
             why = "; ".join(shown(str(reason)) for reason in reasons[:3])
             more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
@@ -97,18 +92,11 @@ class TextReporter:
         self._console.note(sentence)
 
     def waiting(self, conflict: Conflict) -> None:
-        """A node waits for another build; said once, after a second."""
-        now = time.monotonic()
-        since = self._since.setdefault(conflict.node, now)
-        holder = conflict.holder
-        if now - since < _TELL_AFTER_S or (holder.serial, conflict.holder_node) in self._told:
-            return
-        self._told.add((holder.serial, conflict.holder_node))
-        log = f", log {conflict.log}" if conflict.log else ""
-        self.note(
-            f"{conflict.node} waits for {conflict.holder_node} of another build "
-            f"(pid {holder.pid}: {' '.join(holder.argv)}{log})"
-        )
+        """A node has waited for another build for a while; said once for each node of that."""
+        held = (conflict.holder.serial, conflict.holder_node)
+        if held not in self._told:
+            self._told.add(held)
+            self.note(sentence(conflict))
 
     def stopping(self, number: int) -> None:
         """The build was asked to stop."""

@@ -84,3 +84,13 @@ def captured_bytes(text: str) -> int:
         return in_capture(text)
     except ValueError:
         raise UsageError(f"--capture takes none, bounded or bounded=SIZE, not {text}") from None
+
+
+def wait_s(text: str) -> float:
+    """Seconds, for `--wait`; 0 is not at all."""
+    from orch.orchfile.duration import seconds
+
+    try:
+        return 0.0 if text == "no" else seconds(text)
+    except ValueError:
+        raise UsageError(f"--wait takes a duration such as 30s or 5m, or no, not {text}") from None

@@ -61,6 +61,7 @@ class BuildRequest(NamedTuple):
     force: bool = False
     force_all: bool = False
     capture_bytes: int | None = None  # 0 = none, None = what the Orchfile says
+    wait_s: float | None = None  # how long to wait for another build; None = as long as it takes
 
     @property
     def is_plain(self) -> bool:
@@ -80,7 +81,7 @@ def build(
     start = os.getcwd()
     project = open_project(start, request.file, request.profile)
     select(project, request.targets)  # a wrong name must not touch the state
-    with Shield() as shield, Store.open(place_of(project.root, environ)) as store:
+    with Shield() as shield, Store.open(place_of(project.root, environ), request.wait_s) as store:
         secrets, settings = secrets_of(project.graph, environ), project.run_settings
         origin = Origin(
             run=new_run_id(now_ns / 1e9),
@@ -121,12 +122,13 @@ class _Run:
         self._store = store
         self._place = store.place
         self._id = origin.run
-        session = store.begin(session_of(self._id, origin.argv))
+        session = store.begin(session_of(self._id, origin.argv, environ))
         bury_dead(store, recorder)
         settle_runs(self._place, self._id, recorder)
         self._version = store.data_version()
         self._state = distrust_young(self._place, store, store.load(), session.boot_id)
         self._clock = Clock(self._place.path("tmp"))
+        self._began_ns = self._clock.now_ns()
         self._digests = Digests(self._place.root, self._state.stamps, self._clock)
 
     def clear_up(self, project: Project) -> bool:
@@ -160,6 +162,7 @@ class _Run:
             settings=project.cache_settings,
             clock=self._clock,
             digests=self._digests,
+            began_ns=self._began_ns,
             forbids_changes=_forbids_changes(project),
         )
         task = Task(
@@ -170,14 +173,16 @@ class _Run:
             orders=orders,
             reporter=self._recorder,
             make_judge=make_judge,
+            wait_s=self._request.wait_s,
         )
-        foreman, observer, _ = drive(stand, task)
+        foreman, observer, claims = drive(stand, task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
             self._seal(project, selected, (observer, memory, self._clock))
         if self._store.notice:
             self._recorder.note(self._store.notice)
         missed = _missed(project, selection, schedule)
-        return summary_of(self._id, schedule, foreman, missed, time.monotonic() - began_s)
+        gave_up, duration_s = claims.waits.gave_up, time.monotonic() - began_s
+        return summary_of(self._id, schedule, foreman, missed, gave_up, duration_s)
 
     def _good_parts(self, node: str) -> Parts:
         return self._store.parts(node)[1]

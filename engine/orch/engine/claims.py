@@ -11,30 +11,26 @@ from __future__ import annotations
 
 import time
 
-from orch.cache.claim import Request
 from orch.cache.snapshot import disarm
 from orch.cache.store import Batch
 from orch.engine.burial import bury_dead
-from orch.engine.outputs import owner_of
-from orch.graph.lazy import Lazy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from orch.cache.claim import Conflict, Leader
+    from orch.cache.claim import Conflict, Leader, Request
     from orch.cache.place import Place
     from orch.cache.record import Finished
     from orch.cache.store import Store
     from orch.cache.witness import Digests
     from orch.engine.judge import Assessment
     from orch.engine.memory import Memory
-    from orch.engine.reporter import Reporter
-    from orch.graph.build_graph import BuildGraph
+    from orch.engine.request import Requests
+    from orch.engine.waits import Waits
 
     Upcoming = Callable[[int], Mapping[str, Assessment]]
 
-ASK_AGAIN_S = 0.05  # while another build holds what we need
 _PATIENCE_S = 0.1  # what a crash may cost: results wait no longer for a transaction
 _MOST_AHEAD = 100  # nodes
 _UNUSED_S = 0.2  # nothing started for so long: what was claimed ahead is given back
@@ -45,34 +41,30 @@ class Claims:
 
     def __init__(
         self,
-        graph: BuildGraph,
+        requests: Requests,
         store: Store,
         memory: Memory,
         digests: Digests,
-        reporter: Reporter,
+        waits: Waits,
         snapshot: str = "",
     ) -> None:
         """`snapshot` is the name of the one that this build started from, "" if it started from none."""
-        self._graph = graph
-        self._owners = Lazy(lambda path: owner_of(graph, path))  # many nodes discover the same
-        self._matching = {node for _, node in graph.globs}  # nodes with a pattern among their outputs
+        self._requests = requests
         self._store = store
         self._memory = memory
         self._digests = digests
-        self._reporter = reporter
+        self.waits = waits
         self._place: Place = store.place
         self._finished: list[Finished] = []
         self._interrupted: list[str] = []
         self._withdrawn: list[str] = []
         self._leaders: dict[str, Leader] = {}
-        self._ask_at_s = 0.0
         self._snapshot = snapshot
         self.is_disarmed = False  # nothing is proven any more: something was or is about to be changed
         self._ahead: set[str] = set()  # claimed, but not to start yet
         self._served = 0  # nodes that may start since the last transaction
         self._served_at_s = self._asked_at_s = time.monotonic()  # the last such moment; the last transaction
         self._news_at_s = 0.0  # since when the oldest result waits
-        self.held: set[str] = set()  # nodes that another build holds
         self.outdated: set[str] = set()  # claimed after another build had changed what they were judged by
 
     def finished(self, attempt: Finished) -> None:
@@ -114,15 +106,8 @@ class Claims:
         """Whether processes were started of which others do not know yet."""
         return bool(self._leaders)
 
-    def to_ask_again(self) -> set[str]:
-        """The held nodes, if it is time to ask for them again."""
-        if not self.held or time.monotonic() < self._ask_at_s:
-            return set()
-        held, self.held = self.held, set()
-        return held
-
     def grant(self, wanted: Mapping[str, Assessment], upcoming: Upcoming) -> set[str]:
-        """The nodes in `wanted` that may start; the others are held. Raises StateError.
+        """The nodes in `wanted` that may start; the others wait. Raises StateError.
 
         Without a transaction where all of them were claimed ahead and none is due. `upcoming` gives at most
         so many nodes that are likely to be wanted next.
@@ -136,8 +121,10 @@ class Claims:
             else:
                 ahead = upcoming(self._count_ahead(now_s))
             self.commit({**wanted, **ahead}, ahead)
-        granted = wanted.keys() - self.held
+        granted = wanted.keys() - self.waits.nodes
         self._ahead -= granted
+        for name in granted:
+            self.waits.granted(name)
         if granted:
             self._served += len(granted)
             self._served_at_s = now_s
@@ -146,10 +133,10 @@ class Claims:
     def commit(self, wanted: Mapping[str, Assessment] | None = None, ahead: Collection[str] = ()) -> None:
         """One transaction with all that waits, and claims for `wanted`. Raises StateError.
 
-        Nodes in `wanted` that others hold are `held` then, but for those that are only claimed `ahead`.
+        Nodes in `wanted` that others hold are in `waits` then, but for those that are only claimed `ahead`.
         """
         requests = [
-            self._request(name, assessment)
+            self._requests.of(name, assessment)
             for name, assessment in (wanted or {}).items()
             if name not in self._ahead
         ]
@@ -169,9 +156,10 @@ class Claims:
         self._ahead.update(claimed)
         if claimed and self._store.data_version() != self._memory.version:
             self.outdated.update(claimed)  # what is claimed stays as it is, so one look at it is enough
+        by_node = {request.node: request for request in requests} if refused else {}
         for conflict in refused:
             if conflict.node not in ahead:
-                self._hold(conflict)
+                self._hold(by_node[conflict.node], conflict)
         if self._ahead and not self.is_disarmed:
             disarm(self._place, self._snapshot)  # after our claims are known, before the first command runs
             self.is_disarmed = True
@@ -195,33 +183,8 @@ class Claims:
             self._news_at_s = time.monotonic()
         self._leaders.pop(node, None)
 
-    def _request(self, name: str, assessment: Assessment) -> Request:
-        graph, modifiers = self._graph, self._graph.modifiers
-        writes = [*self._written(name), *(item.path for item in graph.modified.get(name, ()))]
-        reads = [path for path, owner in assessment.inputs.items() if owner or path in modifiers]
-        makers = set(assessment.inputs.values()) & self._matching if self._matching else set()
-        for path in assessment.discovered:
-            owner = self._owners[path]
-            if owner or path in modifiers:
-                reads.append(path)
-            if owner in self._matching:
-                makers.add(owner)
-        if graph.nodes[name].depfile:
-            makers.update(graph.before[name])  # it may read of them what it never read before
-        for maker in makers - {name}:
-            reads += self._written(maker)
-        return Request(name, tuple(writes), tuple(reads))
-
-    def _written(self, name: str) -> list[str]:
-        """What is claimed for the outputs of a node: those of a pattern by the pattern itself."""
-        return [one.written for one in self._graph.nodes[name].outputs or () if not one.negated]
-
-    def _hold(self, conflict: Conflict) -> None:
-        self.held.add(conflict.node)
-        self._ask_at_s = time.monotonic() + ASK_AGAIN_S
-        if not conflict.is_dead:
-            self._reporter.waiting(conflict)
-            return
-        for name in bury_dead(self._store, self._reporter):
-            self._memory.reload(name, self._store)
-        self._ask_at_s = 0.0
+    def _hold(self, request: Request, conflict: Conflict) -> None:
+        self.waits.refused(request, conflict)
+        if conflict.is_dead:
+            for name in bury_dead(self._store, self.waits.reporter):
+                self._memory.reload(name, self._store)

@@ -16,8 +16,11 @@ from orch.engine.foreman import Foreman
 from orch.engine.keep import Keeper
 from orch.engine.observe import Observer
 from orch.engine.prepare import Preparer
+from orch.engine.request import Requests
 from orch.engine.restore import Restorer
+from orch.engine.session import outer_of
 from orch.engine.site import Site
+from orch.engine.waits import Waits
 from orch.graph.value import NamedTuple
 from orch.reuse.cache import Cache
 from orch.run.process import Processes
@@ -48,6 +51,7 @@ class Stand(NamedTuple):
     settings: Settings  # of the cache
     clock: Clock
     digests: Digests
+    began_ns: int  # when this build did, by `clock`
     forbids_changes: bool = False  # no file may be changed in place
 
 
@@ -62,6 +66,7 @@ class Task(NamedTuple):
     reporter: Recorder
     make_judge: Callable[[Observer], Judge]
     snapshot: str = ""  # the name of the one that the build started from
+    wait_s: float | None = None  # how long a node may wait for another build; None = as long as it takes
 
 
 class Driven(NamedTuple):
@@ -81,7 +86,9 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
     place, reporter = store.place, task.reporter
     cache = Cache.open(place, stand.settings, stand.environ)
     keeper = Keeper(cache, place.root, stand.settings.max_entry, digests, reporter)
-    claims = Claims(graph, store, memory, digests, reporter, task.snapshot)
+    waits = Waits(store, reporter, task.wait_s, outer_of(stand.environ))
+    requests = Requests(graph, task.capacity.pools)
+    claims = Claims(requests, store, memory, digests, waits, task.snapshot)
     begun(claims)
     with Processes(place.path("tmp")) as processes:
         observer = Observer(graph, digests, memory.made, stand.environ, processes)
@@ -98,6 +105,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
             restorer=Restorer(cache, graph, digests, preparer, stand.orchfile, stand.run_id),
             keeper=keeper,
             reporter=reporter,
+            began_ns=stand.began_ns,
         )
         foreman = Foreman(site, task.schedule, task.capacity, task.orders)
         gc.freeze()

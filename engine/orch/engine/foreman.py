@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 
 from orch.cache.verdict import Reason
+from orch.engine.again import adopted, forget_look, given_back
 from orch.engine.attempt import Failure, Refused
-from orch.engine.claims import ASK_AGAIN_S
 from orch.engine.leaders import Leaders
 from orch.engine.observe import FactError
 from orch.engine.reporter import Result
@@ -113,8 +113,9 @@ class Foreman:
             del self._again[name]
             failed = self._started.pop(name)
             self._start(failed.node, failed.number + 1)
-        for name in self._site.claims.to_ask_again():
-            self._schedule.runnable(name)
+        for name in self._site.claims.waits.freed():
+            if not self._is_stopping and self._is_stale_again(name, reload=True):
+                self._schedule.runnable(name)
         while self._start_some():
             self._heed(self._site.processes.wait(0.0))  # much may be restored one after the other
 
@@ -126,6 +127,9 @@ class Foreman:
         granted = self._site.claims.grant(
             wanted, lambda count: {name: self._assessed[name] for name in self._schedule.upcoming(count)}
         )
+        if self._site.claims.waits.gave_up and not self._is_stopping:
+            self._site.claims.waits.tell_end(self._started)
+            self._stop_starting()
         for name in wanted:
             if name in granted and self._is_stopping:
                 self._site.claims.withdrawn(name)
@@ -138,25 +142,30 @@ class Foreman:
     def _is_still_stale(self, name: str) -> bool:
         """Judge again if things changed since: a node may have waited long for others, and for its place."""
         assessment = self._assessed[name]
-        digests = self._site.judge.digests
-        if name in self._site.claims.outdated:
-            self._site.claims.outdated.discard(name)
-            self._site.memory.reload(name, self._site.store)
-        elif not digests.have_moved((*assessment.inputs, *assessment.discovered)):
+        is_outdated = name in self._site.claims.outdated
+        self._site.claims.outdated.discard(name)
+        has_moved = self._site.judge.digests.have_moved
+        if not is_outdated and not has_moved((*assessment.inputs, *assessment.discovered)):
             return True
-        outputs = self._site.memory.made.get(name, ())
-        modified = (item.path for item in self._site.graph.modified.get(name, ()))
-        digests.refresh(*assessment.inputs, *assessment.discovered, *outputs, *modified)
-        again = self._assess(name)
-        if not isinstance(again, Failure) and again.reasons:
-            self._assessed[name] = again
+        if self._is_stale_again(name, reload=is_outdated):
             return True
         self._site.claims.withdrawn(name)
         self._capacity.give_back(self._site.graph.nodes[name].limits)
+        return False
+
+    def _is_stale_again(self, name: str, *, reload: bool) -> bool:
+        """Judge a stale node again, as another build may have made it fresh or failed at it."""
+        forget_look(self._site, name, self._assessed[name], reload=reload)
+        again = self._assess(name)
         if isinstance(again, Failure):
             self._unassessed(name, again)
-        else:
+        elif not again.reasons:
             self._fresh(name)
+        elif failed := adopted(self._site, name, again):
+            self._end(failed._replace(ending=self._failed(name)))
+        else:
+            self._assessed[name] = again
+            return True
         return False
 
     def _restored(self, name: str) -> bool:
@@ -173,18 +182,7 @@ class Foreman:
         site.claims.finished(found.attempt)
         self.restored += 1
         self._capacity.give_back(node.limits)
-        record = found.attempt.record
-        self._end(
-            Result(
-                name,
-                "ok",
-                found.exit,
-                tries=record.tries,
-                from_run=record.from_run,
-                attempt=found.attempt,
-                reasons=self._assessed[name].reasons,
-            )
-        )
+        self._end(given_back(found.attempt, found.exit, self._assessed[name]))
         return True
 
     def _start(self, node: Node, number: int) -> None:
@@ -213,10 +211,11 @@ class Foreman:
             self._leaders.tell()
             return
         live = site.reporter.live_node(list(site.processes.running))
-        limits_s = [_LIVE_S] * bool(live) + [ASK_AGAIN_S] * bool(site.claims.held)
+        limits_s = [_LIVE_S] * bool(live)
         claims_due_s = () if site.claims.due_s is None else (site.claims.due_s,)
         due_s = [*self._leaders.due_s, *self._again.values(), *site.keeper.due_s, *claims_due_s]
         due_s += site.reporter.due_s if site.processes.running else []
+        due_s += site.claims.waits.due_s
         limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
         events = site.processes.wait(min(limits_s, default=None))
         self._heed(events)
@@ -252,7 +251,7 @@ class Foreman:
             self._site.preparer.remove_leftovers(self._started.pop(name))
             self._site.claims.interrupted(name)
         self._again.clear()
-        self._site.claims.held.clear()
+        self._site.claims.waits.clear()
         self._site.claims.give_back_ahead()
         self._schedule.stop(self._started)
 

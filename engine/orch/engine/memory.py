@@ -44,8 +44,8 @@ class Memory:
             self.records[node] = record._replace(status="interrupted")
 
     def reload(self, node: str, store: Store) -> None:
-        """Another build may have ended this node meanwhile."""
-        record = store.record(node)
+        """Another build may have ended this node meanwhile, or be at it."""
+        record = store.standing(node)
         if record is not None:
             self.records[node] = record
             made = store.outputs(node)

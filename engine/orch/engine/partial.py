@@ -98,15 +98,16 @@ class _Run:
         self._environ = environ
         self._store = store
         self._place = store.place
-        self._began_s, self._began_ns = time.monotonic(), time.time_ns()
-        self._id = new_run_id(self._began_ns / 1e9)
-        store.begin(session_of(self._id, wish.argv))
+        self._began_s, self._started_ns = time.monotonic(), time.time_ns()
+        self._id = new_run_id(self._started_ns / 1e9)
+        store.begin(session_of(self._id, wish.argv, environ))
         self._nodes = start.nodes
         changed = [start.paths.facts(number) for number in start.look.differing]
         roots = {number for facts in changed for number in (facts.owner, *facts.readers)}
         self._part = Part(self._nodes, start.paths, (roots | {*start.snapshot.stale}) - {NOBODY})
         self._memory = PartMemory(self._part, store)
         self._clock = Clock(self._place.path("tmp"))
+        self._began_ns = self._clock.now_ns()
         self._claims: Claims | None = None
         self._is_armed = False  # there is a snapshot of what this build left
         self._digests = Digests(self._place.root, Lazy(store.witness), self._clock)
@@ -129,7 +130,7 @@ class _Run:
         settings = RunSettings._make(self._nodes.facts["runs"])
         origin = Origin(
             run=self._id,
-            started_ns=self._began_ns,
+            started_ns=self._started_ns,
             argv=self._wish.argv,
             orchfile=self._nodes.facts["orchfile"],
             secrets=secrets_of(self._part.graph, self._environ),
@@ -164,6 +165,7 @@ class _Run:
             settings=Settings._make(self._nodes.facts["cache"]),
             clock=self._clock,
             digests=self._digests,
+            began_ns=self._began_ns,
         )
         task = Task(
             graph=graph,
@@ -178,9 +180,9 @@ class _Run:
         foreman, observer, claims = drive(stand, task, self._begun)
         self._rearm(observer, claims.is_disarmed, schedule)
         foreman.fresh += already
-        return summary_of(
-            self._id, schedule, foreman, self._missed(schedule), time.monotonic() - self._began_s
-        )
+        missed, gave_up = self._missed(schedule), claims.waits.gave_up
+        duration_s = time.monotonic() - self._began_s
+        return summary_of(self._id, schedule, foreman, missed, gave_up, duration_s)
 
     def _begun(self, claims: Claims) -> None:
         self._claims = claims

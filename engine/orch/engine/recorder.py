@@ -182,7 +182,8 @@ class Recorder:
             self.finished(summary)
             if self.is_closed and not summary.exit_code:
                 summary = summary._replace(exit_code=141)
-            self._finish(summary.exit_code, "", summary.counts, summary.duration_s)
+            error = f"{summary.gave_up.node} needs what another build holds" if summary.gave_up else ""
+            self._finish(summary.exit_code, error, summary.counts, summary.duration_s)
         except BaseException as error:
             self.fail(error)
             raise

@@ -48,7 +48,7 @@ class Result(NamedTuple):
     unmet: tuple[str, ...] = ()  # nodes that therefore never start
     attempt: Finished | None = None  # what is recorded of it
     reasons: tuple[Reason, ...] = ()  # why it was stale, where nobody was told that it started
-    from_run: str = ""  # it did not run: what that run made was restored
+    from_run: str = ""  # it did not run: what that run made was restored, or its failure counts here as well
 
 
 class Summary(NamedTuple):
@@ -60,3 +60,4 @@ class Summary(NamedTuple):
     duration_s: float
     failed: tuple[str, ...] = ()
     missed: tuple[tuple[str, str], ...] = ()  # milestones not reached, each with a node in the way
+    gave_up: Conflict | None = None  # for this one the build did not wait any longer

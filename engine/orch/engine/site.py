@@ -44,3 +44,4 @@ class Site(NamedTuple):
     restorer: Restorer
     keeper: Keeper
     reporter: Recorder
+    began_ns: int  # when this build did, by the file system's clock

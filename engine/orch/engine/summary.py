@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from orch.engine.reporter import Summary
+from orch.graph.errors import BusyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orch.cache.claim import Conflict
     from orch.engine.foreman import Foreman
     from orch.graph.schedule import Schedule
 
@@ -16,9 +18,17 @@ def stopped_late(summary: Summary, number: int) -> Summary:
 
 
 def summary_of(
-    run_id: str, schedule: Schedule, foreman: Foreman, missed: tuple[tuple[str, str], ...], duration_s: float
+    run_id: str,
+    schedule: Schedule,
+    foreman: Foreman,
+    missed: tuple[tuple[str, str], ...],
+    gave_up: Conflict | None,
+    duration_s: float,
 ) -> Summary:
-    """Counts, failures and the exit code (design 3); `missed` are milestones that were not reached."""
+    """Counts, failures and the exit code (design 3); `missed` are milestones that were not reached.
+
+    `gave_up` is what the build did not wait for any longer.
+    """
     endings = list(schedule.endings.values())
     counts = {
         "ran": foreman.ran_well,
@@ -31,4 +41,5 @@ def summary_of(
     }
     failed = tuple(name for name, ending in schedule.endings.items() if ending == "failed")
     code = 128 + foreman.stopped_by if foreman.stopped_by else 1 if failed else 0
-    return Summary(run_id, code, counts, duration_s, failed, missed)
+    code = BusyError.exit_code if gave_up else code
+    return Summary(run_id, code, counts, duration_s, failed, missed, gave_up)

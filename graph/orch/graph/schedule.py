@@ -129,6 +129,7 @@ class Capacity:
     def __init__(self, jobs: int, pools: Mapping[str, int]) -> None:
         self._jobs = jobs
         self._free = jobs
+        self.pools = pools  # how many nodes of each run at once
         self._pools = dict(pools)
         self._running = 0
         self._exclusive = False

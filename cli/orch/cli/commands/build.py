@@ -6,6 +6,7 @@ import os
 
 from orch.cache.place import place_of
 from orch.cli.cpus import usable_cpus
+from orch.cli.waiting import busy
 from orch.cli.written_file import WrittenFile
 from orch.engine.build import BuildRequest, build
 
@@ -37,8 +38,8 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         force=options.force,
         force_all=options.force_all,
         capture_bytes=options.capture_bytes,
+        wait_s=options.wait_s,
     )
-
     file = WrittenFile(options.trace) if options.trace else None  # before anything runs
     runs: list[str] = []
 
@@ -47,7 +48,10 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         return _reporter(options, console, run_id, total)
 
     try:
-        return build(request, environ, console, make_reporter).exit_code
+        summary = build(request, environ, console, make_reporter)
+        if summary.gave_up:
+            console.error(busy(summary.gave_up))
+        return summary.exit_code
     finally:
         if file:
             file.write(_trace(runs, environ))

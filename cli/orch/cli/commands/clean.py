@@ -47,7 +47,7 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     if not os.path.lexists(place.database):
         return _say(console, options, [], [])
     nodes = set(select(project, options.targets).nodes) if options.targets else None
-    store = _open(place, console)
+    store = _open(place, console, environ)
     try:
         state = store.load()
         recorded = {
@@ -108,7 +108,7 @@ def _clean_state(options: Options, console: Console, environ: Mapping[str, str])
         return _say_state(console, options, "")
     if not options.dry_run:
         with contextlib.suppress(StateError, BusyError):  # a damaged state: this command is the way out
-            _open(place, console).close()
+            _open(place, console, environ).close()
     place.open_for_writing()
     taken = []
     try:
@@ -137,11 +137,11 @@ def _say_state(console: Console, options: Options, folder: str) -> int:
     return 0
 
 
-def _open(place: Place, console: Console) -> Store:
+def _open(place: Place, console: Console, environ: Mapping[str, str]) -> Store:
     """The state, as a session of its own; what killed builds left running is ended."""
     store = Store.open(place)
     try:
-        store.begin(session_of(new_run_id(time.time()), ("orch", "clean")))
+        store.begin(session_of(new_run_id(time.time()), ("orch", "clean"), environ))
         bury_dead(store, console)
     except BaseException:
         store.close()
