@@ -21,6 +21,7 @@ README = (CHECKOUT / "README.md").read_text()
 NORMAL = (
     (r"\d{8}T\d{6}\.\d+Z-[0-9a-f]{8}", "RUN"),
     (r" in \d+\.\d\d s$", " in TIME"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ +\d+\.\d+ s", "MOMENT"),
 )
 
 
