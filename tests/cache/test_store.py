@@ -55,6 +55,19 @@ def test_what_was_committed_is_loaded_again(place: Place) -> None:
         again.close()
 
 
+def test_who_only_reads_sees_one_moment(place: Place) -> None:
+    """Record and key parts of a node are of the same attempt, though a build commits in between."""
+    store = opened(place)
+    store.commit(Batch(finished=(GOOD,)))
+    reader = Store.open_read_only(place)
+    assert reader.load().records["cc[a.c]"].status == "ok"
+    store.commit(Batch(finished=(failed("run-2"),)))
+    assert reader.parts("cc[a.c]")[0] == GOOD.parts
+    assert reader.record("cc[a.c]") == reader.load().records["cc[a.c]"]
+    reader.close()
+    assert Store.open_read_only(place).parts("cc[a.c]")[0] == (("cmd", "false"),)
+
+
 def test_undecodable_names_survive(place: Place) -> None:
     store = opened(place)
     name = os.fsdecode(b"\xff\n\xc3\xa4")

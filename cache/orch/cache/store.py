@@ -90,6 +90,7 @@ class Store:
         if place.is_trusted():
             try:
                 store._database = store_file.open_read_only(place.database, STATE)
+                store._database.rows("begin")  # until it is closed all that is read is of one moment
             except DamagedError:
                 store._start_anew()
         return store
@@ -191,10 +192,7 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it for good, at the end of the process. What ends the block, or its result, is what counts.
-
-        A session that cannot be erased is buried by the next build, as that of a build that was killed.
-        """
+        """Close it at the end of the process; a session that cannot be erased the next build buries."""
         try:
             self.close(at_exit=True)
         except StateError:
@@ -215,6 +213,8 @@ class Store:
                 self._slot[1].release()
 
     def _load(self, serial: int) -> State:
+        if self._slot is None:
+            return rows.load(self._database, serial)
         with self._database.transaction(reading=True):
             return rows.load(self._database, serial)
 
