@@ -1,4 +1,4 @@
-"""The command line of the fault campaign, `python -m tests.chaos`. Knows nothing of what is disturbed, and how."""
+"""The command line of the fault campaign, `python -m tests.chaos`. It knows nothing of what is disturbed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.chaos import bugs, clocks, faults, kills, power, storms, strange, terminal, walks
 from tests.chaos.install import install
-from tests.chaos.trial import Outcome, Setting, name_of, run_exhaustive, run_trial, told
+from tests.chaos.trial import Outcome, Setting, memory, name_of, run_exhaustive, run_trial, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return bugs.main(
                 orch, Path(folder).resolve(), keep, options.only.split(",") if options.only else ()
             )
-        setting = Setting(orch, seed, str(Path(keep).resolve()))
+        setting = Setting(orch, seed, str(Path(keep).resolve()), scratch_folder=memory())
         return _run(names, counts, setting, options)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.chaos.install import copy
-from tests.chaos.trial import Setting, run_trial
+from tests.chaos.trial import Setting, memory, run_trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +122,7 @@ def main(orch: str, folder: Path, keep: str, names: Sequence[str] = ()) -> int:
     for number, bug in enumerate(one for one in BUGS if not names or one.campaign in names):
         began = time.monotonic()
         planted = plant(orch, folder / f"bug-{number}", bug)
-        found = _found(bug, Setting(planted, bug.seed, keep, bug.size))
+        found = _found(bug, Setting(planted, bug.seed, keep, bug.size, memory()))
         if found is None:
             missed += 1
             print(

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tests.chaos.recipe import Files, Recipe
     from tests.chaos.stage import Ended, Stage
 
-SWEPT = ("/.orch/tmp/", "/.orch/blobs/loose/")  # engine/sweep.py, reuse/sweep.py
 TERMINAL = ("succeeded", "failed", "interrupted")
 
 
@@ -181,17 +180,21 @@ def knows_runs(stage: Stage) -> bool:
 
 
 def no_litter(stage: Stage) -> None:
-    """No temporary file is left but where orch's own sweeps look, which remove it once it is a day old."""
+    """No temporary file is left but in orch's own folders, whose sweeps remove it once it is a day old."""
     swept = []
     for found in (*litter(stage.root), *litter(stage.home)):
-        if any(folder in str(found) for folder in SWEPT):
+        if "/project/.orch/" in str(found) or "/home/state/orch/" in str(found):
             os.utime(found, (1e9, 1e9), follow_symlinks=False)
             swept.append(found)
         else:
             stage.violate(f"a temporary file is left: {found.relative_to(stage.folder)}")
     if swept:
+        other = stage.folder / "other"
+        other.mkdir()
+        (other / "Orchfile.toml").write_text("version = 1\n[tasks.lone]\noutputs = []\ncmd = 'true'\n")
         stage.run("build", "--force", "lone")
         stage.run("cache", "gc")
+        stage.run("build", "-C", str(other))  # a new project is where the user's own folder is swept
         stage.ran()
         for found in filter(os.path.lexists, swept):
             stage.violate(f"a temporary file is never removed: {found.relative_to(stage.folder)}")

@@ -92,7 +92,7 @@ def _end(stage: Stage, running: Running) -> None:
 
 
 def _kept_is_whole(stage: Stage, after: list[str]) -> None:
-    """What the cache names was on the disk before it was named; that nobody vouches for it costs only time."""
+    """What the cache names was on the disk before it was named; if nobody vouches for it, that costs time."""
     if (stage.root / ".orch" / "blobs" / "index.db").exists():
         done = stage.run("cache", "verify", before=after)
         if done.code and "was not made by you; it was put aside" in done.err:
@@ -132,12 +132,24 @@ def _mount(stage: Stage, disk: Path, options: str) -> None:
 def _reboot(stage: Stage, disk: Path, options: str) -> None:
     """Take the file system away and give it back, which replays its journal."""
     until = time.monotonic() + SURVIVAL_S
-    while (done := subprocess.run(["umount", str(stage.root)], capture_output=True, check=False)).returncode:
+    while not _is_back(stage, disk, options):
         if time.monotonic() > until:
-            raise Skipped(f"cannot unmount: {done.stderr.decode().strip()}")
+            raise Skipped("the file system cannot be unmounted")
         stage.kill_all()  # what has just been killed may still be ending
         await_end(os.getpid(), time.monotonic() + 0.05)
+
+
+def _is_back(stage: Stage, disk: Path, options: str) -> bool:
+    """Whether it could be unmounted and mounted anew; the other lane may hold it for a moment."""
+    if subprocess.run(["umount", str(stage.root)], capture_output=True, check=False).returncode:
+        return False
     _mount(stage, disk, options)
+    try:
+        (stage.root / "lost+found").mkdir()
+        (stage.root / "lost+found").rmdir()
+    except OSError:
+        return False  # it still is the one that was shut down
+    return True
 
 
 def _other_boot(stage: Stage, number: int) -> list[str]:

@@ -5,6 +5,7 @@ Knows nothing of what campaigns do.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from tests.chaos.stage import Skipped, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_ROOM = 1 << 30  # bytes
 _scratch: list[tempfile.TemporaryDirectory[str]] = []
 
 
@@ -29,10 +31,11 @@ class Setting(NamedTuple):
     seed: int
     keep: str
     size: int = 20  # builds in a storm, steps of a walk
+    scratch_folder: str | None = None  # where trials run; None = the system's folder for temporary files
 
     def scratch(self) -> Stage:
         """A stage beside the trials', for what they compare with; it goes when the lane ends."""
-        folder = tempfile.TemporaryDirectory(prefix="orch-scratch-")
+        folder = tempfile.TemporaryDirectory(prefix="orch-scratch-", dir=self.scratch_folder)
         _scratch.append(folder)
         return Stage(Path(folder.name).resolve() / "stage", self.orch)
 
@@ -81,7 +84,7 @@ def _run(module: str, trial: Callable[[Stage, int, Setting], None], number: int,
     """Run in a folder of its own, which is kept if something was violated."""
     name = module.rpartition(".")[2]
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix=f"orch-{name}-")).resolve()
+    folder = Path(tempfile.mkdtemp(prefix=f"orch-{name}-", dir=setting.scratch_folder)).resolve()
     stage = Stage(folder / "stage", setting.orch)
     skipped = kept = ""
     try:
@@ -98,6 +101,15 @@ def _run(module: str, trial: Callable[[Stage, int, Setting], None], number: int,
         stage.close()
         shutil.rmtree(folder, ignore_errors=True)
     return Outcome(number, tuple(stage.violations), kept, skipped, time.monotonic() - began)
+
+
+def memory() -> str | None:
+    """A folder in memory with room for all trials: they would wait for a disk most of the time."""
+    place = "/dev/shm"
+    if not os.access(place, os.W_OK) or os.environ.get("TMPDIR"):
+        return None
+    found = os.statvfs(place)
+    return place if found.f_bavail * found.f_frsize > _ROOM else None
 
 
 def told(outcomes: Iterator[Outcome], campaign: Campaign, setting: Setting) -> tuple[str, int]:

@@ -40,6 +40,17 @@ def write_atomic(path: str, data: bytes, *, durable: bool = True) -> None:
         sync_folder(os.path.dirname(path) or ".")
 
 
+def remove_unnamed(folder: str, before_s: float) -> None:
+    """Remove files that were to get another name before this time: who wrote them was killed."""
+    try:
+        for name in os.listdir(folder):
+            path = f"{folder}/{name}"
+            if name.endswith(".tmp") and os.lstat(path).st_mtime < before_s:
+                os.unlink(path)
+    except OSError:
+        return  # another process was faster, or nobody may: it goes another day
+
+
 def read_small(path: str) -> bytes:
     """The content of a short file (at most 4 KiB), b"" where there is none; raises OSError for a link."""
     try:
