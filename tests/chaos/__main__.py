@@ -28,8 +28,8 @@ LANES = 2
 # Trials, and the size of each: builds in a storm, steps of a walk.
 TIERS = {
     "ci": {
-        "kills": (60, 0),
-        "faults": (60, 0),
+        "kills": (50, 0),
+        "faults": (50, 0),
         "storms": (4, 20),
         "walks": (8, 20),
         "power": (6, 0),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tests.chaos import kills, oracle
 from tests.chaos.calls import one_of, strace
+from tests.chaos.recipe import edit
 from tests.chaos.stage import SURVIVAL_S, Skipped, await_end
 from tests.chaos.trial import chance_of
 
@@ -45,10 +46,16 @@ def trial(stage: Stage, number: int, setting: Setting) -> None:
     if situation == "edited":
         stage.run("build", "-j2")
         stage.ran()
-    stage.write(edited)
-    os.sync() if chance.random() < 0.5 else None
-    calls = kills.points(setting, variant, situation)
-    sound = _cut(stage, chance, one_of(calls, chance))
+    if chance.random() < 0.4:
+        for _ in range(4):  # what was made in the last moments counts, too
+            edit(edited, chance, times=4)
+            stage.write(edited)
+            stage.run("build", "-j2")
+        _shut_down(stage, chance)
+    else:
+        stage.write(edited)
+        os.sync() if chance.random() < 0.5 else None
+        _cut(stage, chance, one_of(kills.points(setting, variant, situation), chance))
     _reboot(stage, disk, options)
     stage.write(edited)  # sources are the user's; an editor may have lost them, which is not our business
     after = _other_boot(stage, number)
@@ -57,13 +64,11 @@ def trial(stage: Stage, number: int, setting: Setting) -> None:
     if ended.code:
         stage.violate(f"the build after a power cut exits {ended.code}: {ended.err[-1000:]}")
     oracle.right_outputs(stage, edited, "after a power cut and a build")
-    if sound:
-        stage.story.append("the build had ended")
     oracle.settle(stage, edited)
 
 
-def _cut(stage: Stage, chance: random.Random, call: Call) -> bool:
-    """Build, and cut as it comes to a call or at a random moment; whether the build had ended by then."""
+def _cut(stage: Stage, chance: random.Random, call: Call) -> None:
+    """Build, and cut as it comes to a call or at a random moment."""
     before: tuple[str, ...] = ()
     if chance.random() < 0.7:
         # It stops where it stands, as everything does when the power goes.
@@ -74,13 +79,16 @@ def _cut(stage: Stage, chance: random.Random, call: Call) -> bool:
     moment = chance.uniform(0.05, 0.8)
     has_ended = running.wait(moment)
     stage.story.append(f"cut after {moment:.3f} s, the build had {'' if has_ended else 'not '}ended")
+    _shut_down(stage, chance)
+    _end(stage, running)
+
+
+def _shut_down(stage: Stage, chance: random.Random) -> None:
     fd = os.open(stage.root, os.O_RDONLY)
     try:
         fcntl.ioctl(fd, _SHUTDOWN, struct.pack("I", chance.choice((_NO_FLUSH, _NO_FLUSH, _FLUSH))))
     finally:
         os.close(fd)
-    _end(stage, running)
-    return has_ended
 
 
 def _end(stage: Stage, running: Running) -> None:
