@@ -156,3 +156,15 @@ def test_run_ids_sort_by_time_and_never_repeat(place: Place) -> None:
     assert os.path.isdir(folder)
     with pytest.raises(FileExistsError):
         place.make_run_folder(ids[0])
+
+
+def test_what_never_got_its_name_goes_a_day_later(place: Place, tmp_path: Path) -> None:
+    place.open_for_writing()
+    left = [tmp_path.joinpath(place.register.folder, "owners", name) for name in ("old.1.tmp", "young.1.tmp")]
+    for path in left:
+        path.touch()
+    os.utime(left[0], (1, 1))
+    other = tmp_path / "other"
+    other.mkdir()
+    place._replace(root=str(other)).open_for_writing()
+    assert [path.exists() for path in left] == [False, True]

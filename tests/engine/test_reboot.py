@@ -90,3 +90,9 @@ def test_in_the_same_boot_nothing_is_written(place: Place, store: Store) -> None
     given = state(started_s=-1)
     assert distrust_young(place, store, given, "before") is given
     assert store.load().stamps == {}
+
+
+def test_a_damaged_boot_is_another_one(place: Place) -> None:
+    with open(place.path("boot"), "wb") as file:
+        file.write(b"befor\xe5")
+    assert without_young(place, state(started_s=-1), "before").stamps["a.out"].racy

@@ -115,6 +115,13 @@ def test_scratch_older_than_a_day_goes_but_for_the_clock(store: Store) -> None:
         os.mknod(store.place.path("tmp", name, "staged"))
         os.utime(store.place.path("tmp", name), (now_s - age_s, now_s - age_s))
     os.symlink("young", store.place.path("tmp", "link"))
+    for path in (store.place.path("boot.1.tmp"), store.place.path("snapshot", "s.1.tmp")):
+        os.mknod(path)
+        remove_old_scratch(store.place, float(now_s))
+        assert os.path.exists(path)
+        os.utime(path, (now_s - DAY_S - 9, now_s - DAY_S - 9))
     remove_old_scratch(store.place, float(now_s))
+    assert not os.path.exists(store.place.path("boot.1.tmp"))
+    assert os.listdir(store.place.path("snapshot")) == []
     assert {"young", "clock", "young folder"} <= set(os.listdir(store.place.path("tmp")))
     assert not {"old", "old folder"} & set(os.listdir(store.place.path("tmp")))

@@ -69,6 +69,17 @@ def make_private(path: str) -> None:
         return
 
 
+def remove_unnamed(folder: str, before_s: float) -> None:
+    """Remove files that were to get another name before this time: who wrote them was killed."""
+    try:
+        for name in os.listdir(folder):
+            path = f"{folder}/{name}"
+            if name.endswith(".tmp") and os.lstat(path).st_mtime < before_s:
+                os.unlink(path)
+    except OSError:
+        return  # another process was faster, or nobody may: it goes another day
+
+
 def read_small(path: str) -> bytes:
     """The content of a short file (at most 4 KiB), b"" where there is none; raises OSError for a link."""
     try:

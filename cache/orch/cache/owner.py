@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 
-from orch.cache.atomic import read_small, unique_name, write_atomic
+from orch.cache.atomic import read_small, remove_unnamed, unique_name, write_atomic
 from orch.graph.errors import StateError
 
 TYPE_CHECKING = False
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SECRET_BYTES = 32
+_STALE_S = 24 * 3600.0  # a file that was to get a name and is older will not get it
 
 
 class Register:
@@ -56,6 +57,9 @@ class Register:
             os.makedirs(f"{self.folder}/owners", 0o700, exist_ok=True)
             os.chmod(self.folder, 0o700)
             write_atomic(self._entry(token), b"%d\n" % os.lstat(folder).st_ino, durable=False)
+            now_s = os.stat(self._entry(token)).st_mtime
+            for place in (self.folder, f"{self.folder}/owners"):
+                remove_unnamed(place, now_s - _STALE_S)
         except OSError as error:
             raise self._unusable(error) from error
         write_atomic(f"{folder}/owner", token.encode() + b"\n", durable=False)

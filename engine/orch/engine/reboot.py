@@ -53,7 +53,7 @@ def distrust_young(place: Place, store: Store, state: State, boot_id: str) -> St
 
 def _read(path: str) -> str:
     try:
-        with open(path) as file:
+        with open(path, errors="replace") as file:  # it may be damaged
             return file.read()
     except OSError:
         return ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from orch.cache.atomic import remove_unnamed
 from orch.cache.trash import remove_empty_parents, remove_output, to_trash
 from orch.engine.outputs import owner_of
 
@@ -64,7 +65,9 @@ def forget_vanished(graph: BuildGraph, state: State, store: Store, orchfile: str
 
 
 def remove_old_scratch(place: Place, now_s: float) -> None:
-    """Remove what builds that were killed left in `tmp/`."""
+    """Remove what builds that were killed left in `tmp/`, and what should have got its name beside it."""
+    for folder in (place.folder, place.path("snapshot")):
+        remove_unnamed(folder, now_s - _SCRATCH_AGE_S)
     with os.scandir(place.path("tmp")) as entries:
         for entry in entries:
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from orch.cache.atomic import unique_name
+from orch.cache.atomic import remove_unnamed, unique_name
 from orch.cache.digest import of_bytes
 from orch.cache.lock import try_lock
 from orch.graph.value import NamedTuple
@@ -193,6 +193,7 @@ class Sweep:
             old = [item.path for item in found if self._is_older(item, _ASIDE_S)]
         for path in old:
             _remove(path)
+        remove_unnamed(self._folder.path, self._file_now_s - _STALE_S)
 
     def _remove_unnamed_files(self, folder: str) -> None:
         try:
