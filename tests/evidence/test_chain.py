@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orch.cache.digest import of_bytes
-from orch.evidence.chain import CHAIN, Link, link, locked, mend, read_chain
+from orch.evidence.chain import CHAIN, link, locked, mend, read_chain
+from orch.evidence.index import Link
 from orch.evidence.manifest import Draft, Ending, Header
 from orch.evidence.settle import settle_dead
 
@@ -106,3 +107,23 @@ def test_a_lost_index_is_made_anew_by_the_next_build(place: Place) -> None:
     os.unlink(place.path("runs", CHAIN))
     assert settle_dead(place, "d") == []
     assert names(place) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("damage", ["lost", "empty", "foreign", "shorter", "flipped"])
+def test_a_damaged_index_forks_nothing(place: Place, damage: str) -> None:
+    """What the next run follows is told by the manifests as well."""
+    for run in "abcd":
+        finish(place, run)
+    path = place.path("runs", CHAIN)
+    with open(path, "rb") as file:
+        whole = file.read()
+    shorter = whole[: whole.index(b'{"linking":"d"}')]
+    flipped = whole.replace(b'{"run":"d"', b'{"ruN":"d"')
+    damaged = {"empty": b"", "foreign": b"SQLite\0\n" * 700, "shorter": shorter, "flipped": flipped}
+    if damage == "lost":
+        os.unlink(path)
+    else:
+        with open(path, "wb") as file:
+            file.write(damaged[damage])
+    finish(place, "e")
+    assert names(place) == ["a", "b", "c", "d", "e"]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from orch.cache.place import Place
     from orch.cache.verdict import Reason
-    from orch.evidence.chain import Link
     from orch.evidence.entry import Entry
+    from orch.evidence.index import Link
     from orch.evidence.manifest import Header
 
 

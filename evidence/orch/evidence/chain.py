@@ -1,10 +1,9 @@
 """The order in which runs ended, each bound to the one before by the sha256 of its manifest.
 
-`runs/chain.ndjson` is the index of that order; the manifests themselves hold the links. A line says that a
-run is about to be linked (`{"linking": RUN}`), that it was (`{"run": RUN, "sha256": ...}`), or what was
-removed before the first link (`{"pruned": RUN, "sha256": ..., "count": N, "check": ...}`). Whoever adds to it
-holds `locks/runs`. A crash between manifest and line is seen by the next one, by the `linking` line. A line
-may say its version, `"v"`; of one that is newer nothing is understood, and nothing is written then.
+The manifests themselves hold the links; `runs/chain.ndjson` is the index of that order (see `index`). Whoever
+adds to it holds `locks/runs`. A crash between manifest and line is seen by the next one, by a line that says
+what is about to be linked; what the index lost is taken from the manifests. An index that a newer orch wrote
+is not touched.
 
 Knows nothing of what manifests hold beside `previous`.
 """
@@ -16,12 +15,12 @@ import os
 from orch.cache.atomic import write_all
 from orch.cache.digest import of_bytes
 from orch.cache.lock import held
+from orch.evidence.index import VERSION, Link, being_linked, chain_text, link_line, parsed
 from orch.evidence.journal import cut_torn_line, whole_lines
-from orch.evidence.manifest import MANIFEST, UnreadableError, fields_of
+from orch.evidence.manifest import MANIFEST, UnreadableError, fields_of, status_in
 from orch.evidence.persister import Persister
 from orch.evidence.text import encoded
 from orch.graph.errors import StateError
-from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,33 +28,12 @@ if TYPE_CHECKING:
 
     from orch.cache.lock import Lock
     from orch.cache.place import Place
+    from orch.evidence.index import Chain
 
 CHAIN = "chain.ndjson"
-VERSION = 1
 _TAIL = 4096  # bytes; a line is shorter than 200
+_NEWEST = 5  # runs that are looked for in the index before the next one is linked
 _PATIENCE_S = 30.0
-
-
-class Link(NamedTuple):
-    """One run in the chain."""
-
-    run: str
-    sha256: str  # of its manifest
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """As `previous` of the next manifest has it."""
-        return {"run": self.run, "sha256": self.sha256}
-
-
-class Chain(NamedTuple):
-    """The whole index: what was pruned before it, and the links in order."""
-
-    links: tuple[Link, ...] = ()
-    pruned: Link | None = None
-    pruned_count: int = 0
-    unreadable: int = 0  # lines that are none of ours
-    is_newer: bool = False  # a newer orch wrote some of it
 
 
 def link(place: Place, run: str, write: Callable[[Link | None], bytes]) -> None:
@@ -65,15 +43,16 @@ def link(place: Place, run: str, write: Callable[[Link | None], bytes]) -> None:
     chain.
     """
     path = place.path("runs", CHAIN)
-    if not _size(path):  # the first run, or the index was lost
-        mend(place, [name for name in sorted(os.listdir(place.path("runs"))) if name != run])
+    others = [name for name in sorted(os.listdir(place.path("runs"))) if name not in (run, CHAIN)]
+    if not _is_sound(place, path, others):
+        mend(place, others)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         cut_torn_line(fd)
         before = _newest(place, fd, run)
         write_all(fd, encoded({"linking": run}) + b"\n")
         text = write(before)
-        write_all(fd, _line(Link(run, of_bytes(text))))
+        write_all(fd, link_line(Link(run, of_bytes(text))))
     finally:
         os.close(fd)
 
@@ -150,106 +129,44 @@ def _refuse_newer(chain: Chain, path: str) -> None:
         raise StateError("the chain of runs was written by a newer orch", facts, "use that version")
 
 
-def parsed(lines: Sequence[bytes]) -> Chain:
-    """The chain that these lines tell of; a run that was linked twice counts where it was last.
-
-    >>> parsed([b'{"linking":"a"}', b'{"run":"a","sha256":"1"}', b"junk"])
-    Chain(links=(Link(run='a', sha256='1'),), pruned=None, pruned_count=0, unreadable=1, is_newer=False)
-    """
-    links: dict[str, Link] = {}
-    chain = Chain()
-    for line in lines:
-        fields = _fields(line)
-        run, sha256, pruned = fields.get("run"), fields.get("sha256"), fields.get("pruned")
-        count = fields.get("count")
-        version = fields.get("v", VERSION)
-        if not isinstance(version, int) or version > VERSION:
-            chain = chain._replace(is_newer=True)
-        elif (
-            isinstance(pruned, str)
-            and isinstance(sha256, str)
-            and isinstance(count, int)
-            and fields.get("check") == _check(Link(pruned, sha256), count)
-        ):
-            chain = chain._replace(pruned=Link(pruned, sha256), pruned_count=count)
-        elif isinstance(run, str) and isinstance(sha256, str):
-            links.pop(run, None)
-            links[run] = Link(run, sha256)
-        elif "linking" not in fields:
-            chain = chain._replace(unreadable=chain.unreadable + 1)
-    return chain._replace(links=tuple(links.values()))
-
-
-def run_of_line(line: bytes) -> frozenset[str]:
-    """The run that a line of the index is about; of an anchor none, so that it goes with any.
-
-    >>> run_of_line(b'{"linking":"a"}'), run_of_line(b'{"run":"a","sha256":"1"}')
-    (frozenset({'a'}), frozenset({'a'}))
-    """
-    fields = _fields(line)
-    runs = [fields.get("linking"), fields.get("run")]
-    return frozenset(run for run in runs if isinstance(run, str))
-
-
-def _fields(line: bytes) -> dict[str, object]:
-    """The fields of a line, none if it is no object."""
-    words = line.decode("utf-8", "replace").split('"')
-    if len(words) == 9 and words[0] + words[2] + words[4] + words[6] + words[8] == "{:,:}":
-        return {words[1]: words[3], words[5]: words[7]}  # a link: without the import of `json`
-    if len(words) == 5 and words[0] + words[2] + words[4] == "{:}":
-        return {words[1]: words[3]}
-    import json
-
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
-
-
-def chain_text(chain: Chain) -> bytes:
-    """The lines of an index."""
-    lines: list[bytes] = []
-    if chain.pruned:
-        lines.append(pruned_line(chain.pruned, chain.pruned_count))
-    return b"".join([*lines, *(_line(one) for one in chain.links)])
-
-
-def pruned_line(newest: Link, count: int) -> bytes:
-    """The line that stands for `count` runs which were removed; `newest` was the last of them.
-
-    >>> parsed([pruned_line(Link("a", "1"), 7)[:-1]]).pruned_count
-    7
-    """
-    fields = {"pruned": newest.run, "sha256": newest.sha256, "count": count}
-    return encoded({**fields, "check": _check(newest, count)}) + b"\n"
-
-
-def _check(newest: Link, count: int) -> str:
-    """What shows that a count was not changed by accident: no manifest vouches for it."""
-    return of_bytes(encoded([newest.run, newest.sha256, count]))[:16]
-
-
 def _newest(place: Place, fd: int, next_run: str) -> Link | None:
     """The run that the next one follows; completes what a crash left half done."""
     tail = _tail(fd)
     chain = parsed(tail)
     _refuse_newer(chain, place.path("runs", CHAIN))
-    begun = _being_linked(tail)
+    begun = being_linked(tail)
     newest = chain.links[-1] if chain.links else chain.pruned
     if begun not in ("", next_run, newest.run if newest else ""):
         text = read_manifest(place, begun)
         if text and _follows(text, newest):
             newest = Link(begun, of_bytes(text))
-            write_all(fd, _line(newest))
+            write_all(fd, link_line(newest))
     return newest
 
 
-def _size(path: str) -> int:
+def _is_sound(place: Place, path: str, runs: Sequence[str]) -> bool:
+    """Whether the end of the index can be read, and none of the newest runs is missing from it."""
     try:
-        return os.stat(path).st_size
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        return 0
+        return not runs
+    try:
+        tail = _tail(fd)
+    finally:
+        os.close(fd)
+    told = parsed(tail)
+    known = {one.run for one in told.links} | {told.pruned.run if told.pruned else "", being_linked(tail)}
+    missing = (run for run in runs[-_NEWEST:] if run not in known)
+    return not told.unreadable and all(status_in(_head(place, run)) in ("", "running") for run in missing)
+
+
+def _head(place: Place, run: str) -> bytes:
+    """The first bytes of a manifest, b"" where there is none that can be read."""
+    try:
+        with open(place.path("runs", run, MANIFEST), "rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""
 
 
 def _tail(fd: int) -> list[bytes]:
@@ -258,11 +175,6 @@ def _tail(fd: int) -> list[bytes]:
     start = max(0, size - _TAIL)
     lines = os.pread(fd, size - start, start).split(b"\n")[:-1]
     return lines[1:] if start else lines
-
-
-def _being_linked(lines: Sequence[bytes]) -> str:
-    """The run that the last line says is being linked, "" if that was completed."""
-    return str(_fields(lines[-1]).get("linking", "")) if lines else ""
 
 
 def read_manifest(place: Place, run: str) -> bytes:
@@ -281,7 +193,3 @@ def _follows(text: bytes, newest: Link | None) -> bool:
     except UnreadableError:
         return False
     return fields["status"] != "running" and fields.get("previous") == (newest.fields if newest else None)
-
-
-def _line(one: Link) -> bytes:
-    return encoded(one.fields) + b"\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from orch.cache.proof import MAGIC
 from orch.cache.schema import STATE
-from orch.evidence import chain, latest, manifest, metrics
+from orch.evidence import index, latest, manifest, metrics
 from orch.graph.value import NamedTuple
 
 
@@ -67,7 +67,7 @@ FORMATS = (
         "`schema_version` of its first line",
         "as its manifest",
     ),
-    Format("chain", "`.orch/runs/chain.ndjson`", str(chain.VERSION), "1", "`v`, absent: 1", _REFUSED),
+    Format("chain", "`.orch/runs/chain.ndjson`", str(index.VERSION), "1", "`v`, absent: 1", _REFUSED),
     Format(
         "metrics",
         "`.orch/metrics.jsonl`, `metrics.1.jsonl`",

@@ -14,7 +14,8 @@ import time
 
 from orch.cache.lock import try_lock
 from orch.cache.place import new_run_id
-from orch.evidence.chain import CHAIN, left_over, locked, mend, parsed, pruned_line, read_chain, run_of_line
+from orch.evidence.chain import CHAIN, left_over, locked, mend, read_chain
+from orch.evidence.index import parsed, pruned_line, run_of_line
 from orch.evidence.journal import EVENTS, lives, whole_lines
 from orch.evidence.manifest import MANIFEST
 from orch.evidence.persister import Persister
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from orch.cache.place import Place
-    from orch.evidence.chain import Chain
+    from orch.evidence.index import Chain
     from orch.evidence.settings import Settings
 
     Named = Callable[[], Container[str]]  # the logs that stay, as `.orch/runs/<id>/logs/...`

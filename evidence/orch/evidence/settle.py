@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orch.cache.place import Place
-    from orch.evidence.chain import Link
+    from orch.evidence.index import Link
 
 _ENDING_FIELDS = ("status", "exit_code", "error", "ended", "duration_s", "commit", "dirty", "counts")
 _KEPT = ("gates", "approvals", "grants", "escalations")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 
 from orch.cache.digest import MISSING, digest_file, of_bytes
-from orch.evidence.chain import CHAIN, Link, left_over, previous_in, read_chain, read_manifest, run_of_line
+from orch.evidence.chain import CHAIN, left_over, previous_in, read_chain, read_manifest
+from orch.evidence.index import Link, run_of_line
 from orch.evidence.journal import EVENTS, lives
 from orch.evidence.manifest import UnreadableError, fields_of
 from orch.evidence.text import encoded
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from orch.cache.place import Place
-    from orch.evidence.chain import Chain
+    from orch.evidence.index import Chain
     from orch.history.account import Fields
 
 LIMIT = (
