@@ -190,13 +190,7 @@ def test_what_later_versions_bring(project: Project, text: str, key: str) -> Non
     "args",
     [
         *("watch", "import", "completion", "gate", "milestone", "hook", "audit"),
-        *(
-            "build --since HEAD",
-            "build --staged",
-            "build --mode local",
-            "build --wait no",
-            "build --allow edit",
-        ),
+        *("build --since HEAD", "build --staged", "build --mode local", "build --allow edit"),
     ],
 )
 def test_commands_and_flags_of_later_versions(project: Project, args: str) -> None:

@@ -36,15 +36,17 @@ ORCHFILE = """
     outputs = ["once"]
     cmd = "echo once; touch once"
 """
+UNLIMITED = ORCHFILE.replace("keep = 3", "keep = 1000")  # else builds would do by themselves what is tested
 
 
 @pytest.fixture
 def place(project: Project) -> Place:
     """The records of five runs; the first one printed what no later one did."""
-    project.orchfile(ORCHFILE)
+    project.orchfile(UNLIMITED)
     for count in range(5):
         project.write("in", str(count))
         project.build()
+    project.orchfile(ORCHFILE)
     return place_of(str(project.root), project.environment())
 
 
