@@ -127,7 +127,7 @@ def _outcomes(
     if len(numbers) == 1:
         yield work(numbers[0])
         return
-    with ProcessPoolExecutor(LANES) as lanes:
+    with ProcessPoolExecutor(getattr(campaign, "LANES", LANES)) as lanes:
         yield from lanes.map(work, numbers)
 
 

@@ -80,13 +80,13 @@ def partly_right(stage: Stage, recipe: Recipe, targets: Iterable[str]) -> None:
         stage.violate(f"a build of {', '.join(targets)} succeeded, but {difference}")
 
 
-def honest(stage: Stage, recipe: Recipe, ended: Ended, *, is_mute: bool = False) -> None:
+def honest(stage: Stage, recipe: Recipe, ended: Ended) -> None:
     """A build that was disturbed either is right, or fails and says so."""
     if ended.code == 0:
         right_outputs(stage, recipe, "a disturbed build exits 0")
         return
     says = any(word in ended.err for word in ("orch: error: ", "FAILED"))
-    if 0 < ended.code < 128 and not (says or is_mute or ended.is_early):
+    if 0 < ended.code < 128 and not (says or ended.is_early):
         stage.violate(f"exit code {ended.code} without a message: {ended.err[-500:]!r}")
 
 

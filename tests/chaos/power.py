@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.chaos.stage import Running, Stage
     from tests.chaos.trial import Setting
 
+LANES = 1  # mounts are one for all: a command in a namespace of its own holds those of the other lane
 _SHUTDOWN, _NO_FLUSH, _FLUSH = 0x8004587D, 2, 1
 _OPTIONS = ("defaults", "commit=1", "data=writeback", "data=journal", "noauto_da_alloc")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -142,9 +143,15 @@ def _reboot(stage: Stage, disk: Path, options: str) -> None:
     until = time.monotonic() + SURVIVAL_S
     while not _is_back(stage, disk, options):
         if time.monotonic() > until:
-            raise Skipped("the file system cannot be unmounted")
+            raise Skipped(f"the file system cannot be unmounted: {_holders(stage)}")
         stage.kill_all()  # what has just been killed may still be ending
         await_end(os.getpid(), time.monotonic() + 0.05)
+
+
+def _holders(stage: Stage) -> str:
+    """The processes that have something open on it, as far as they can be seen."""
+    done = subprocess.run(["fuser", "-vm", str(stage.root)], capture_output=True, text=True, check=False)
+    return " ".join((done.stdout + done.stderr).split()) or "by nobody to be seen"
 
 
 def _is_back(stage: Stage, disk: Path, options: str) -> bool:
@@ -153,8 +160,8 @@ def _is_back(stage: Stage, disk: Path, options: str) -> bool:
         return False
     _mount(stage, disk, options)
     try:
-        (stage.root / "lost+found").mkdir()
-        (stage.root / "lost+found").rmdir()
+        (stage.root / "probe").touch()
+        (stage.root / "probe").unlink()
     except OSError:
         return False  # it still is the one that was shut down
     return True

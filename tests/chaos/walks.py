@@ -34,6 +34,7 @@ class Walk:
         self.known: dict[str, Key] = {}
         self.history: list[Recipe] = []
         self.is_doubtful = False  # something was killed or damaged: more may run than has to
+        self.is_forgetful = False  # the state was damaged: orch may not know any more what it made
         stage.write(self.recipe)
 
     def step(self) -> None:
@@ -95,6 +96,8 @@ class Walk:
 
     def _build(self, targets: list[str], options: list[str]) -> None:
         stage, recipe = self.stage, self.recipe
+        if self.is_forgetful:
+            self._tidy_up()
         ended = stage.run("build", f"-j{self.chance.randint(1, 4)}", *options, *targets)
         wanted = recipe.closure(targets or [task.name for task in recipe.tasks])
         must_fail = bool(wanted & recipe.failing())
@@ -106,6 +109,14 @@ class Walk:
                 oracle.right_outputs(stage, recipe, "after a build")
         self._judge_runs(wanted, is_good=ended.code == 0)
         self.history.append(recipe.copy())
+
+    def _tidy_up(self) -> None:
+        """Remove what was made by nodes that are gone, which orch takes for a user's files now."""
+        wanted = self.recipe.expected()
+        for folder in ("out", "tree"):
+            for found in (self.stage.root / folder).rglob("*"):
+                if found.is_file() and str(found.relative_to(self.stage.root)) not in wanted:
+                    found.unlink()
 
     def _judge_runs(self, wanted: set[str], *, is_good: bool) -> None:
         stage, recipe = self.stage, self.recipe
@@ -119,11 +130,12 @@ class Walk:
             is_failing = task in recipe.failing() or node not in self.known
             if not self.is_doubtful and not is_failing and self.known[node] == keys.get(node):
                 stage.violate(f"{node} ran, and nothing it is made from had changed")
-            self.known[node] = keys[node]
+            if node in keys:  # else a killed build ran it, and it is gone since
+                self.known[node] = keys[node]
         if is_good:
             self.known.update({node: key for node, key in keys.items() if recipe.task_of(node) in wanted})
             if len(wanted) == len(recipe.tasks):
-                self.is_doubtful = False
+                self.is_doubtful = self.is_forgetful = False
 
     # Accidents
 
@@ -165,7 +177,7 @@ class Walk:
         kind = self.chance.choice(kinds)
         path = self.chance.choice([one for one in found if _kind_of(self.stage.root / ".orch", one) == kind])
         self.stage.story.append(f"{damaged(path, found, self.chance)} {path.relative_to(self.stage.root)}")
-        self.is_doubtful = True
+        self.is_doubtful = self.is_forgetful = True
 
 
 def _kind_of(folder: Path, path: Path) -> str:
@@ -210,4 +222,5 @@ def trial(stage: Stage, number: int, setting: Setting) -> None:
     for task in walk.recipe.failing():
         walk.recipe.tasks = [one for one in walk.recipe.tasks if one.name != task]
     stage.write(walk.recipe)
+    walk.build()
     oracle.settle(stage, walk.recipe)
