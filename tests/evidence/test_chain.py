@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from orch.cache.place import Place
 
 
-def finish(place: Place, run: str) -> bytes:
+def run_id(letter: str) -> str:
+    """The name of a run that stands for a letter; they sort alike."""
+    return f"20261126T000000.00000{ord(letter) - ord('a')}Z-0000000{letter}"
+
+
+def finish(place: Place, letter: str) -> bytes:
     """End a run as a build does; its manifest."""
+    run = run_id(letter)
     os.makedirs(place.path("runs", run), exist_ok=True)
     written: list[bytes] = []
 
@@ -48,7 +54,7 @@ def names(place: Place) -> list[str]:
         assert of_bytes(text) == one.sha256
         assert text == text_of(one.run, before), f"{one.run} does not follow {before}"
         before = one
-    return [one.run for one in read_chain(place).links]
+    return [one.run[-1] for one in read_chain(place).links]
 
 
 def test_runs_follow_each_other(place: Place) -> None:
@@ -57,26 +63,26 @@ def test_runs_follow_each_other(place: Place) -> None:
     assert names(place) == ["a", "b", "c"]
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """As if the power went."""
 
 
 @pytest.mark.parametrize("moment", ["before the manifest", "before its line", "in its line"])
 def test_a_crash_at_any_step(place: Place, moment: str) -> None:
     finish(place, "a")
-    os.makedirs(place.path("runs", "b"))
+    os.makedirs(place.path("runs", run_id("b")))
 
     def write(previous: Link | None) -> bytes:
         if moment != "before the manifest":
-            with open(place.path("runs", "b", "manifest.json"), "wb") as file:
-                file.write(text_of("b", previous))
+            with open(place.path("runs", run_id("b"), "manifest.json"), "wb") as file:
+                file.write(text_of(run_id("b"), previous))
         raise Crash
 
     with pytest.raises(Crash), locked(place):
-        link(place, "b", write)
+        link(place, run_id("b"), write)
     if moment == "in its line":
         with open(place.path("runs", CHAIN), "ab") as file:
-            file.write(b'{"run":"b","sha')
+            file.write(b'{"run":"%b","sha' % run_id("b").encode())
     finish(place, "c")
     assert names(place) == (["a", "c"] if moment == "before the manifest" else ["a", "b", "c"])
 
@@ -86,7 +92,7 @@ def test_an_end_that_had_to_be_written_twice(place: Place) -> None:
     finish(place, "a")
     text = finish(place, "b")
     with open(place.path("runs", CHAIN), "rb+") as file:
-        file.truncate(file.read().rindex(b'{"run":"b"'))
+        file.truncate(file.read().rindex(b'{"run":"%b"' % run_id("b").encode()))
     assert finish(place, "b") == text
     assert names(place) == ["a", "b"]
 
@@ -95,9 +101,9 @@ def test_an_index_that_lost_its_end(place: Place) -> None:
     for run in "abcd":
         finish(place, run)
     with open(place.path("runs", CHAIN), "rb+") as file:
-        file.truncate(file.read().index(b'{"linking":"c"}'))
+        file.truncate(file.read().index(b'{"linking":"%b"}' % run_id("c").encode()))
     with locked(place):
-        mend(place, ["a", "d", "b", "c"])
+        mend(place, [run_id(letter) for letter in "adbc"])
     assert names(place) == ["a", "b", "c", "d"]
 
 
@@ -105,7 +111,7 @@ def test_a_lost_index_is_made_anew_by_the_next_build(place: Place) -> None:
     for run in "abc":
         finish(place, run)
     os.unlink(place.path("runs", CHAIN))
-    assert settle_dead(place, "d") == []
+    assert settle_dead(place, run_id("d")) == []
     assert names(place) == ["a", "b", "c"]
 
 
@@ -117,8 +123,8 @@ def test_a_damaged_index_forks_nothing(place: Place, damage: str) -> None:
     path = place.path("runs", CHAIN)
     with open(path, "rb") as file:
         whole = file.read()
-    shorter = whole[: whole.index(b'{"linking":"d"}')]
-    flipped = whole.replace(b'{"run":"d"', b'{"ruN":"d"')
+    shorter = whole[: whole.index(b'{"linking":"%b"}' % run_id("d").encode())]
+    flipped = whole.replace(b'{"run":"%b"' % run_id("d").encode(), b'{"ruN":"%b"' % run_id("d").encode())
     damaged = {"empty": b"", "foreign": b"SQLite\0\n" * 700, "shorter": shorter, "flipped": flipped}
     if damage == "lost":
         os.unlink(path)
@@ -127,3 +133,28 @@ def test_a_damaged_index_forks_nothing(place: Place, damage: str) -> None:
             file.write(damaged[damage])
     finish(place, "e")
     assert names(place) == ["a", "b", "c", "d", "e"]
+
+
+def test_what_never_came_to_be_does_not_fill_the_index(place: Place) -> None:
+    """As on a full disk, where a short line has room and a manifest has not."""
+    finish(place, "a")
+
+    def fail(_: Link | None) -> bytes:
+        raise OSError("no room")
+
+    for _ in range(100):
+        with pytest.raises(OSError, match="no room"), locked(place):
+            link(place, run_id("b"), fail)
+    finish(place, "c")
+    assert names(place) == ["a", "c"]
+    assert os.path.getsize(place.path("runs", CHAIN)) < 1000
+
+
+def test_a_line_that_names_another_folder_is_none(place: Place) -> None:
+    finish(place, "a")
+    with open(place.path("runs", CHAIN), "ab") as file:
+        file.write(b'{"run":"../../victim","sha256":"1"}\n')
+    assert names(place) == ["a"]
+    assert read_chain(place).unreadable == 1
+    finish(place, "b")
+    assert names(place) == ["a", "b"]

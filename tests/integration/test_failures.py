@@ -149,7 +149,7 @@ def test_a_depfile_may_name_what_is_no_file(project: Project) -> None:
         (["build", "-f", "nowhere"], 2, "there is no nowhere"),
         (["build", "--profile", "ic"], 2, "ic"),
         (["build", "--wait", "soon"], 2, "--wait"),
-        (["build", "--trace", "file"], 2, "--trace"),
+        (["build", "--trace"], 2, "--trace needs a value"),
         (["watch"], 2, "not supported in this version yet"),
         (["log", "cpy"], 2, "did you mean copy"),
     ],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDERS = ("locks", "tmp", "trash", "snapshot", "runs")
+_RECORDS = ("metrics.jsonl", "metrics.1.jsonl", "state.json")
 _WHAT = "the state folder"
 LOCK_WAIT_S = 30.0  # it is held for milliseconds
 
@@ -66,7 +67,7 @@ class Place(NamedTuple):
             with held(self.path("locks", "state"), wait_s):
                 if self.register.knows(self.folder):
                     return ""
-                moved = "" if self.trusts_state else put_aside(self, "untrusted")
+                moved = "" if self.trusts_state else _put_all_aside(self)
                 self.register.adopt(self.folder)
                 return moved
         except OSError as error:
@@ -104,6 +105,20 @@ def put_aside(place: Place, why: str) -> str:
     """
     name = f"trash/{why}-{os.urandom(8).hex()}"
     return name if move_database(place.database, place.path(name)) else ""
+
+
+def _put_all_aside(place: Place) -> str:
+    """The same with the records of runs, which nobody vouches for either."""
+    name = put_aside(place, "untrusted")
+    found = [one for one in _RECORDS if os.path.lexists(place.path(one))]
+    found += ["runs"] if os.listdir(place.path("runs")) else []
+    if found and not name:
+        name = f"trash/untrusted-{os.urandom(8).hex()}"
+        os.mkdir(place.path(name), 0o700)
+    for one in found:
+        os.rename(place.path(one), place.path(name, one))
+    make_own(place.path("runs"), _WHAT)
+    return name
 
 
 def move_database(path: str, folder: str) -> bool:

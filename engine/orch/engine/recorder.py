@@ -12,9 +12,10 @@ from orch.cache.snapshot import disarm
 from orch.engine.commit import Commit
 from orch.engine.origin import header_of
 from orch.evidence.book import Book
+from orch.evidence.chain import PATIENCE_S
 from orch.evidence.entry import Entry
 from orch.evidence.manifest import Ending, status_of
-from orch.graph.errors import OrchError, UsageError, exit_code_of
+from orch.graph.errors import BusyError, OrchError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _STATUS: Mapping[str, Status] = {"ok": "ok", "failed": "failed", "advisory": "advisory", "stopped": "stopped"}
 _LARGE_LOG = 64 << 20  # bytes; a longer log is not read again for its digest
-_MOST_ARGV = 4096  # letters of a command in an event
 
 
 class Recorder:
@@ -54,6 +54,7 @@ class Recorder:
         self._inner: Reporter | None = None
         self._notes_to = notes
         self._is_tentative = is_tentative
+        self._has_failed = False
         self._place, self._root = place, place.root
         self._open: dict[str, Entry] = {}  # nodes that run
         self._notes: list[str] = []  # told before there was a run folder
@@ -102,7 +103,7 @@ class Recorder:
         entry = Entry("running", reasons=tuple(reasons), start_s=self._book.elapsed_s, attempts=1)
         self._open[node] = entry
         self.begin()
-        self._book.started(node, entry, _shortened(job.argv), reasons)
+        self._book.started(node, entry, job.argv, reasons)
         self.inner.started(node, reasons, job)
 
     def retrying(self, result: Result) -> None:
@@ -191,17 +192,24 @@ class Recorder:
 
     def fail(self, error: BaseException) -> None:
         """Something ended the build before its time; raises nothing: the error is what counts."""
-        if self._book.is_finished or (isinstance(error, UsageError) and not self._book.has_begun):
+        if (
+            self._book.is_finished
+            or self._has_failed
+            or (isinstance(error, UsageError) and not self._book.has_begun)
+        ):
             return
-        code = exit_code_of(error)
+        code, patience_s = exit_code_of(error), 0.0 if isinstance(error, BusyError) else PATIENCE_S
         sentence = error.sentence if isinstance(error, OrchError) else f"{type(error).__name__}: {error}"
+        self._has_failed = True
         for bare in (False, True):
             try:
                 self.begin()
                 for node, entry in list(self._open.items()):
                     self._book.ended("node_finished", node, entry._replace(status="stopped"))
                     del self._open[node]
-                self._finish(code, sentence, {}, self._book.elapsed_s, bare=bare)
+                self._finish(code, sentence, {}, self._book.elapsed_s, patience_s, bare=bare)
+                return
+            except BusyError:  # somebody holds the chain; the next build settles this run
                 return
             except Exception:  # no room, no memory: the next build settles what is left
                 continue
@@ -222,7 +230,14 @@ class Recorder:
         self._notes.clear()
 
     def _finish(
-        self, code: int, error: str, counts: dict[str, int], duration_s: float, *, bare: bool = False
+        self,
+        code: int,
+        error: str,
+        counts: dict[str, int],
+        duration_s: float,
+        patience_s: float = PATIENCE_S,
+        *,
+        bare: bool = False,
     ) -> None:
         if self._commit:
             self._answer, self._commit = self._commit.answer(), None
@@ -237,7 +252,7 @@ class Recorder:
             commit=commit,
             dirty=is_dirty,
         )
-        self._book.finish(ending, bare=bare)
+        self._book.finish(ending, patience_s, bare=bare)
 
     def _entry(self, result: Result) -> Entry:
         entry = self._open.get(result.node) or Entry("running", start_s=self._book.elapsed_s)
@@ -277,16 +292,3 @@ def _digest(path: str) -> str:
         return digest_file(path)
     except OSError:
         return ""
-
-
-def _shortened(argv: Sequence[str]) -> list[str]:
-    """A command as an event holds it: what is very long is cut."""
-    left = _MOST_ARGV
-    words: list[str] = []
-    for word in argv:
-        if left <= 0:
-            words.append("...")
-            break
-        words.append(word if len(word) <= left else word[:left] + "...")
-        left -= len(word)
-    return words

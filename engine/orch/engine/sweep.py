@@ -66,7 +66,7 @@ def forget_vanished(graph: BuildGraph, state: State, store: Store, orchfile: str
 
 def remove_old_scratch(place: Place, now_s: float) -> None:
     """Remove what builds that were killed left in `tmp/`, and what should have got its name beside it."""
-    for folder in (place.folder, place.path("snapshot")):
+    for folder in (place.folder, place.path("snapshot"), place.path("runs")):
         remove_unnamed(folder, now_s - _SCRATCH_AGE_S)
     with os.scandir(place.path("tmp")) as entries:
         for entry in entries:

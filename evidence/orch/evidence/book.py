@@ -16,7 +16,7 @@ from orch.evidence.latest import LATEST, Latest
 from orch.evidence.manifest import MANIFEST, Draft, Ending, facts_of
 from orch.evidence.metrics import Metrics, add_metrics, metrics_line
 from orch.evidence.persister import Persister
-from orch.evidence.text import document, encoder, listed
+from orch.evidence.text import document, encoder, listed, masker
 from orch.graph.errors import OrchError
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orch.evidence.manifest import Header
 
 
+_MOST_ARGV = 4096  # letters of a command in an event
 _MOST_OUTPUT = 64 << 10  # bytes of what one node printed, in an excerpt
 
 
@@ -41,7 +42,7 @@ class Book:
     ) -> None:
         """`secrets` are masked in every record; `capture_bytes` of events go into the manifest, 0 = none."""
         self._place = place
-        self._encode = encoder(secrets)
+        self._encode, self._masked = encoder(secrets), masker(secrets)
         self._began_s = time.monotonic()
         self._journal: Journal | None = None
         self._folder = place.path("runs", header.run)
@@ -85,7 +86,8 @@ class Book:
         self.begin()
         self._draft.started(node, entry)
         self._latest.started(node)
-        self.tell("node_started", node=node, argv=argv, reasons=[reason_fields(one) for one in reasons])
+        words = _shortened([self._masked(word) for word in argv])  # masked first: a cut could hide a secret
+        self.tell("node_started", node=node, argv=words, reasons=[reason_fields(one) for one in reasons])
         self._put()
 
     def ended(self, kind: str, node: str, entry: Entry) -> None:
@@ -117,13 +119,18 @@ class Book:
         said = {"type": "node_output", "node": node, "text": tail.decode("utf-8", "replace"), "log": log}
         self._excerpt.add(self._encode({**said, "bytes": size, "bytes_left_out": size - len(tail)}))
 
-    def finish(self, ending: Ending, *, bare: bool = False) -> None:
-        """Write the last manifest, link it, and say so in the metrics; `bare`: without its entries."""
+    def finish(self, ending: Ending, patience_s: float, *, bare: bool = False) -> None:
+        """Write the last manifest, link it, and say so in the metrics; `bare`: without its entries.
+
+        Waits for who links another run meanwhile, at most `patience_s`; then raises BusyError.
+        """
+        if not ending.counts:  # it was ended before anybody counted
+            ending = ending._replace(counts=self._latest.counts())
         metrics = self._metrics(ending)
         if not self._journal:
             self.is_finished = True
             try:
-                with locked(self._place):
+                with locked(self._place, patience_s):
                     add_metrics(self._place, metrics)
             except (OSError, OrchError):
                 pass  # all is fresh all the same
@@ -136,11 +143,11 @@ class Book:
         def write(previous: Link | None) -> bytes:
             text = draft.text(last._replace(previous=previous.fields if previous else None))
             self.persister.write(f"{self._folder}/{MANIFEST}", text, durable=True)
+            self.is_finished = True  # whatever happens now: that is what the manifest says
             return text
 
-        with locked(self._place):
+        with locked(self._place, patience_s):
             link(self._place, draft.header.run, write)
-            self.is_finished = True  # whatever happens now: that is what the manifest says
             try:
                 add_metrics(self._place, metrics)
                 self.persister.write(self._place.path(LATEST), latest, durable=False)
@@ -169,7 +176,19 @@ class Book:
             self.persister.put(path, make)
 
     def _metrics(self, ending: Ending) -> bytes:
-        code = ending.exit_code or 0
-        run = self._draft.header.run
-        metrics = Metrics(run, ending.status, code, ending.duration_s, ending.counts, ending.error)
+        run, error = self._draft.header.run, self._masked(ending.error)
+        metrics = Metrics(run, ending.status, ending.exit_code, ending.duration_s, ending.counts, error)
         return metrics_line(metrics, self._encode)
+
+
+def _shortened(argv: Sequence[str]) -> list[str]:
+    """A command as an event holds it: what is very long is cut."""
+    left = _MOST_ARGV
+    words: list[str] = []
+    for word in argv:
+        if left <= 0:
+            words.append("...")
+            break
+        words.append(word if len(word) <= left else word[:left] + "...")
+        left -= len(word)
+    return words

@@ -15,10 +15,11 @@ import os
 from orch.cache.atomic import write_all
 from orch.cache.digest import of_bytes
 from orch.cache.lock import held
-from orch.evidence.index import VERSION, Link, being_linked, chain_text, link_line, parsed
+from orch.evidence.index import VERSION, Link, began, being_linked, chain_text, link_line, parsed
 from orch.evidence.journal import cut_torn_line, whole_lines
 from orch.evidence.manifest import MANIFEST, UnreadableError, fields_of, status_in
 from orch.evidence.persister import Persister
+from orch.evidence.reading import opened, read_file
 from orch.evidence.text import encoded
 from orch.graph.errors import StateError
 
@@ -33,26 +34,34 @@ if TYPE_CHECKING:
 CHAIN = "chain.ndjson"
 _TAIL = 4096  # bytes; a line is shorter than 200
 _NEWEST = 5  # runs that are looked for in the index before the next one is linked
-_PATIENCE_S = 30.0
+PATIENCE_S = 30.0  # with who links another run
 
 
 def link(place: Place, run: str, write: Callable[[Link | None], bytes]) -> None:
     """Make `run` the newest of the chain: `write` gets the one before, writes the manifest and returns it.
 
-    Hold `locked`. Raises OSError, and StateError for the index of a newer orch; then the run is not in the
-    chain.
+    Hold `locked`. Raises what `write` raises, OSError, and StateError for the index of a newer orch; then the
+    run is not in the chain.
     """
     path = place.path("runs", CHAIN)
     others = [name for name in sorted(os.listdir(place.path("runs"))) if name not in (run, CHAIN)]
     if not _is_sound(place, path, others):
         mend(place, others)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         cut_torn_line(fd)
         before = _newest(place, fd, run)
+        size = os.lseek(fd, 0, os.SEEK_END)
         write_all(fd, encoded({"linking": run}) + b"\n")
-        text = write(before)
-        write_all(fd, link_line(Link(run, of_bytes(text))))
+        try:
+            text = write(before)
+        except Exception:
+            os.ftruncate(fd, size)  # a full disk must not fill the index with what never came to be
+            raise
+        try:
+            write_all(fd, link_line(Link(run, of_bytes(text))))
+        except OSError:
+            pass  # the manifest is final; the next run finds what was being linked, and completes it
     finally:
         os.close(fd)
 
@@ -65,7 +74,7 @@ def mend(place: Place, runs: Sequence[str]) -> None:
     """
     chain = read_chain(place)
     linked = {one.run for one in (*chain.links, *left_over(place, chain))}
-    missing: dict[str, tuple[Link, object]] = {}
+    missing: dict[str, tuple[Link, Link | None]] = {}
     for run in runs:
         text = b"" if run in linked else read_manifest(place, run)
         try:
@@ -73,15 +82,21 @@ def mend(place: Place, runs: Sequence[str]) -> None:
         except UnreadableError:
             continue
         if fields["status"] != "running":
-            missing[run] = Link(run, of_bytes(text)), fields.get("previous")
+            missing[run] = Link(run, of_bytes(text)), previous_in(text)
     if not missing:
         return
-    links = list(chain.links)
-    while missing:
-        places: list[object] = [chain.pruned and chain.pruned.fields, *(one.fields for one in links)]
-        run = next((run for run, (_, previous) in missing.items() if previous in places), min(missing))
-        one, previous = missing.pop(run)
-        links.insert(places.index(previous) if previous in places else len(links), one)
+    followers: dict[Link | None, list[str]] = {}
+    for run, (_, previous) in sorted(missing.items()):
+        followers.setdefault(previous, []).append(run)
+    links: list[Link] = []
+    for place_of_it in (chain.pruned, *chain.links):
+        links += [place_of_it] if place_of_it and place_of_it != chain.pruned else []
+        todo = [place_of_it]
+        while todo:
+            for run in followers.pop(todo.pop(), ()):
+                links.append(missing.pop(run)[0])
+                todo.append(links[-1])
+    links += [missing[run][0] for run in sorted(missing)]
     Persister().write(place.path("runs", CHAIN), chain_text(chain._replace(links=tuple(links))), durable=True)
 
 
@@ -107,12 +122,14 @@ def previous_in(text: bytes) -> Link | None:
     if not isinstance(previous, dict):
         return None
     run, sha256 = previous.get("run"), previous.get("sha256")
-    return Link(run, sha256) if isinstance(run, str) and isinstance(sha256, str) else None
+    if not isinstance(run, str) or not isinstance(sha256, str) or not began(run):
+        return None
+    return Link(run, sha256)
 
 
-def locked(place: Place) -> Lock:
+def locked(place: Place, patience_s: float = PATIENCE_S) -> Lock:
     """The lock on the chain; raises BusyError and StateError."""
-    return held(place.path("locks", "runs"), _PATIENCE_S)
+    return held(place.path("locks", "runs"), patience_s)
 
 
 def read_chain(place: Place) -> Chain:
@@ -133,6 +150,9 @@ def _newest(place: Place, fd: int, next_run: str) -> Link | None:
     """The run that the next one follows; completes what a crash left half done."""
     tail = _tail(fd)
     chain = parsed(tail)
+    if not (chain.links or chain.pruned):
+        tail = _tail(fd, os.fstat(fd).st_size)
+        chain = parsed(tail)
     _refuse_newer(chain, place.path("runs", CHAIN))
     begun = being_linked(tail)
     newest = chain.links[-1] if chain.links else chain.pruned
@@ -147,7 +167,7 @@ def _newest(place: Place, fd: int, next_run: str) -> Link | None:
 def _is_sound(place: Place, path: str, runs: Sequence[str]) -> bool:
     """Whether the end of the index can be read, and none of the newest runs is missing from it."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = opened(path)
     except FileNotFoundError:
         return not runs
     try:
@@ -163,16 +183,15 @@ def _is_sound(place: Place, path: str, runs: Sequence[str]) -> bool:
 def _head(place: Place, run: str) -> bytes:
     """The first bytes of a manifest, b"" where there is none that can be read."""
     try:
-        with open(place.path("runs", run, MANIFEST), "rb") as file:
-            return file.read(512)
+        return read_file(place.path("runs", run, MANIFEST), 512)
     except OSError:
         return b""
 
 
-def _tail(fd: int) -> list[bytes]:
+def _tail(fd: int, most: int = _TAIL) -> list[bytes]:
     """The last whole lines; moves to the end of the file."""
     size = os.lseek(fd, 0, os.SEEK_END)
-    start = max(0, size - _TAIL)
+    start = max(0, size - most)
     lines = os.pread(fd, size - start, start).split(b"\n")[:-1]
     return lines[1:] if start else lines
 
@@ -180,8 +199,7 @@ def _tail(fd: int) -> list[bytes]:
 def read_manifest(place: Place, run: str) -> bytes:
     """The bytes of a manifest, b"" where there is none that can be read."""
     try:
-        with open(place.path("runs", run, MANIFEST), "rb") as file:
-            return file.read()
+        return read_file(place.path("runs", run, MANIFEST))
     except OSError:
         return b""
 

@@ -11,6 +11,7 @@ import os
 from orch.cache.atomic import write_all
 from orch.cache.digest import digest_file
 from orch.cache.lock import is_locked, locked_new
+from orch.evidence.reading import read_file
 
 EVENTS = "events.ndjson"
 
@@ -28,7 +29,8 @@ class Journal:
         write_all(self._lock.fd, line + b"\n")
 
     def facts(self) -> dict[str, object]:
-        """What vouches for the events so far: `bytes` and `sha256`; raises OSError."""
+        """What vouches for the events so far, which are on disk then: bytes and sha256; raises OSError."""
+        os.fsync(self._lock.fd)
         return {"bytes": os.fstat(self._lock.fd).st_size, "sha256": digest_file(self.path)[2:]}
 
     def close(self) -> None:
@@ -47,8 +49,7 @@ def whole_lines(path: str) -> list[bytes]:
     Raises OSError.
     """
     try:
-        with open(path, "rb") as file:
-            return file.read().split(b"\n")[:-1]
+        return read_file(path).split(b"\n")[:-1]
     except FileNotFoundError:
         return []
 

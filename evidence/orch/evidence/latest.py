@@ -30,6 +30,7 @@ class Latest:
         self._running: dict[str, None] = {}
         self._bad: dict[str, Entry] = {}
         self._ended = 0
+        self._counts: dict[str, int] = {}
 
     def started(self, node: str) -> None:
         """A node's command starts."""
@@ -39,8 +40,14 @@ class Latest:
         """A node ended."""
         self._running.pop(node, None)
         self._ended += 1
+        name = "ran" if entry.status == "ok" else entry.status
+        self._counts[name] = self._counts.get(name, 0) + 1
         if entry.status in ("failed", "advisory", "skipped", "stopped"):
             self._bad[node] = entry
+
+    def counts(self) -> dict[str, int]:
+        """How many nodes ended how, so far."""
+        return dict(self._counts)
 
     def text(self, ending: Ending) -> bytes:
         """The document."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from orch.evidence.entry import PartTable, entry_fields
-from orch.evidence.text import document, encoded, listed, members
+from orch.evidence.text import decoded, document, encoded, listed, members
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
@@ -153,12 +153,10 @@ class UnreadableError(Exception):
 
 def fields_of(text: bytes) -> dict[str, Any]:
     """The fields of a manifest, those that this version does not know included; raises UnreadableError."""
-    import json
-
     try:
-        fields = json.loads(text)
+        fields = decoded(text)
         version, status = fields["schema_version"], fields["status"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UnreadableError("it is no manifest") from error
     if not is_understood(version):
         raise UnreadableError(f"it was written by a newer orch (version {version})", is_newer=True)

@@ -32,7 +32,7 @@ class Metrics(NamedTuple):
 
     run: str
     status: str
-    exit_code: int
+    exit_code: int | None  # None: it was killed
     duration_s: float
     counts: Mapping[str, int]  # by ending; what is 0 is left out
     error: str = ""

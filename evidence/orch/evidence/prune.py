@@ -15,10 +15,11 @@ import time
 from orch.cache.lock import try_lock
 from orch.cache.place import new_run_id
 from orch.evidence.chain import CHAIN, left_over, locked, mend, read_chain
-from orch.evidence.index import parsed, pruned_line, run_of_line
+from orch.evidence.index import began, parsed, pruned_line, run_of_line
 from orch.evidence.journal import EVENTS, lives, whole_lines
 from orch.evidence.manifest import MANIFEST
 from orch.evidence.persister import Persister
+from orch.evidence.reading import read_file
 from orch.evidence.settings import LINE_BYTES
 from orch.evidence.settle import run_names
 from orch.graph.errors import StateError
@@ -57,7 +58,8 @@ def prune(place: Place, settings: Settings, now_s: float, named: Named, *, trial
         return _foreseen(place, settings, now_s, named)
     with locked(place):
         mend(place, run_names(place))
-        return _pruned(place, settings, now_s, named)
+        victims = _unlinked(place, settings, now_s)
+    return _removed(place, victims, named(), now_s)
 
 
 def prune_if_due(place: Place, settings: Settings, named: Named) -> Pruned:
@@ -72,35 +74,14 @@ def prune_if_due(place: Place, settings: Settings, named: Named) -> Pruned:
     if lock is None:
         return Pruned()
     with lock:
-        return _pruned(place, settings, now_s, named)
-
-
-def began(run: str) -> str:
-    """When a run began, as its name tells; "" if that is no name of a run.
-
-    >>> began("20261122T142209.250000Z-0a1b2c3d"), began("chain.ndjson")
-    ('2026-11-22T14:22:09.250000Z', '')
-    """
-    day, time_of_day, rest, suffix = run[:8], run[9:15], run[16:22], run[24:]
-    numbers = day + time_of_day + rest
-    is_name = (
-        len(run) == 32
-        and run[8] + run[15] + run[22:24] == "T.Z-"
-        and numbers.isascii()
-        and numbers.isdecimal()
-        and not suffix.strip("0123456789abcdef")
-    )
-    if not is_name:
-        return ""
-    date = f"{day[:4]}-{day[4:6]}-{day[6:]}"
-    return f"{date}T{time_of_day[:2]}:{time_of_day[2:4]}:{time_of_day[4:]}.{rest}Z"
+        victims = _unlinked(place, settings, now_s)
+    return _removed(place, victims, named(), now_s)
 
 
 def _is_due(place: Place, settings: Settings, now_s: float) -> bool:
     try:
-        with open(place.path("runs", CHAIN), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(1024)
+        size = os.stat(place.path("runs", CHAIN)).st_size
+        head = read_file(place.path("runs", CHAIN), 1024)
     except FileNotFoundError:
         return False
     most = int(settings.keep * _SLACK)
@@ -138,8 +119,8 @@ def _foreseen(place: Place, settings: Settings, now_s: float, named: Named) -> P
     return Pruned(runs, _scraps(place, chain, runs, named(), now_s), len(chain.links) - count)
 
 
-def _pruned(place: Place, settings: Settings, now_s: float, named: Named) -> Pruned:
-    """Hold `locked`."""
+def _unlinked(place: Place, settings: Settings, now_s: float) -> tuple[str, ...]:
+    """Take what has to go out of the index; hold `locked`. What lies there is removed without the lock."""
     chain = read_chain(place)
     if chain.unreadable:
         hint = "`orch runs verify` says more"
@@ -147,16 +128,19 @@ def _pruned(place: Place, settings: Settings, now_s: float, named: Named) -> Pru
         raise StateError("the chain of runs is damaged; nothing is removed", facts, hint)
     count = _victims(place, chain, settings, now_s)
     gone = [*left_over(place, chain), *chain.links[:count]]
-    kept = named()
     if count:
         _rewrite(place, chain, count)
-    runs = tuple(one.run for one in gone)
+    return tuple(one.run for one in gone)
+
+
+def _removed(place: Place, runs: tuple[str, ...], kept: Container[str], now_s: float) -> Pruned:
     for run in runs:
         _remove_run(place, run, kept)
+    chain = read_chain(place)
     scraps = _scraps(place, chain, runs, kept, now_s)
     for path in scraps:
         _remove_scrap(place.path("runs", path))
-    return Pruned(runs, scraps, len(chain.links) - count)
+    return Pruned(runs, scraps, len(chain.links))
 
 
 def _rewrite(place: Place, chain: Chain, count: int) -> None:
@@ -171,6 +155,8 @@ def _rewrite(place: Place, chain: Chain, count: int) -> None:
 def _remove_run(place: Place, run: str, kept: Container[str]) -> None:
     """Remove what lies in the folder of a run, its manifest last: with events alone it would look killed."""
     folder = place.path("runs", run)
+    if os.path.islink(folder) or not os.path.isdir(folder):
+        return
     _remove_logs(folder, run, kept)
     for name in (EVENTS, *_temporary(folder), MANIFEST):
         _unlink(f"{folder}/{name}")
@@ -196,10 +182,10 @@ def _scraps(
             continue
         logs = _logs(folder)
         unnamed = [name for name in logs if f".orch/runs/{run}/{_LOGS}/{name}" not in kept]
-        if now_s - os.lstat(folder).st_mtime <= _DAY_S and not _is_pruned(run, chain):
+        if now_s - _mtime_s(folder, now_s) <= _DAY_S and not _is_pruned(run, chain):
             continue
         found += [f"{run}/{_LOGS}/{name}" for name in unnamed]
-        if len(unnamed) == len(logs) and set(os.listdir(folder)) <= {_LOGS, *_temporary(folder)}:
+        if len(unnamed) == len(logs) and set(_listed(folder)) <= {_LOGS, *_temporary(folder)}:
             found.append(run)
     return tuple(found)
 
@@ -227,16 +213,26 @@ def _logs(folder: str) -> list[str]:
     path = f"{folder}/{_LOGS}"
     if os.path.islink(path) or not os.path.isdir(path):  # what lies behind a link is not ours
         return []
-    return sorted(os.listdir(path))
+    return sorted(_listed(path))
 
 
 def _temporary(folder: str) -> list[str]:
     """What a writer that was killed left."""
+    return [name for name in _listed(folder) if name.endswith(".tmp") and name.startswith(_OURS)]
+
+
+def _listed(folder: str) -> list[str]:
     try:
-        names = os.listdir(folder)
+        return os.listdir(folder)
     except FileNotFoundError:
         return []
-    return [name for name in names if name.endswith(".tmp") and name.startswith(_OURS)]
+
+
+def _mtime_s(path: str, now_s: float) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except FileNotFoundError:  # somebody else has just removed it
+        return now_s
 
 
 def _unlink(path: str) -> None:

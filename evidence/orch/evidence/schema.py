@@ -168,7 +168,7 @@ def metrics_schema() -> Schema:
         "v": {"type": "integer", "minimum": 1, "maximum": metrics.VERSION},
         "run": _RUN,
         "status": _STATUS,
-        "exit": {"type": "integer"},
+        "exit": {"type": ["integer", "null"]},
         "s": _SECONDS,
         "since": _RUN,
         "error": _TEXT,

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import time
 
-from orch.cache.atomic import write_all
+from orch.cache.atomic import remove_unnamed, write_all
 from orch.cache.digest import digest_file
 from orch.cache.lock import try_existing
 from orch.evidence.chain import link, locked, mend, read_chain, read_manifest
+from orch.evidence.index import began
 from orch.evidence.journal import EVENTS, cut_torn_line, lives, whole_lines
+from orch.evidence.latest import LATEST
 from orch.evidence.manifest import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -25,7 +27,8 @@ from orch.evidence.manifest import (
 )
 from orch.evidence.metrics import Metrics, add_metrics, metrics_line
 from orch.evidence.persister import Persister
-from orch.evidence.text import encoded
+from orch.evidence.reading import read_file
+from orch.evidence.text import decoded, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +68,7 @@ def unsettled(place: Place) -> list[str]:
 def run_names(place: Place) -> list[str]:
     """The runs that have a folder, oldest first; raises OSError."""
     with os.scandir(place.path("runs")) as found:
-        return sorted(one.name for one in found if one.is_dir(follow_symlinks=False))
+        return sorted(one.name for one in found if began(one.name) and one.is_dir(follow_symlinks=False))
 
 
 def settle(place: Place, run: str, by: str) -> bool:
@@ -92,8 +95,11 @@ def settle(place: Place, run: str, by: str) -> bool:
         if lock:
             cut_torn_line(lock.fd)
             os.lseek(lock.fd, 0, os.SEEK_END)
-            write_all(lock.fd, encoded({"type": "run_settled", "by": by, "at_ns": time.time_ns()}) + b"\n")
+            if not told.is_settled:  # by one that was killed in its turn
+                said = {"type": "run_settled", "by": by, "at_ns": time.time_ns()}
+                write_all(lock.fd, encoded(said) + b"\n")
         _write(place, run, known, told, by)
+        remove_unnamed(folder, time.time())
         return True
     finally:
         if lock:
@@ -103,8 +109,8 @@ def settle(place: Place, run: str, by: str) -> bool:
 def _write(place: Place, run: str, known: dict[str, Any], told: Replay, by: str) -> None:
     folder = place.path("runs", run)
     lost = {"schema_version": SCHEMA_VERSION, "run": run}
-    facts = {**lost, **told.facts, **{name: known[name] for name in known if name not in _ENDING_FIELDS}}
-    for name in (*_KEPT, "events", "previous", "parts", "nodes"):
+    facts = {**lost, **told.facts, **known, "run": run}
+    for name in (*_ENDING_FIELDS, *_KEPT, "events", "previous", "parts", "nodes"):
         facts.pop(name, None)
     ended_ns = _mtime_ns(f"{folder}/{MANIFEST}") or time.time_ns()
     ending = Ending(
@@ -125,7 +131,19 @@ def _write(place: Place, run: str, known: dict[str, Any], told: Replay, by: str)
     with locked(place):
         link(place, run, write)
         counts = {name: count for name, count in ending.counts.items() if count}
-        add_metrics(place, metrics_line(Metrics(run, "interrupted", 0, told.last_s, counts)))
+        add_metrics(place, metrics_line(Metrics(run, "interrupted", None, told.last_s, counts)))
+    _tell_latest(place, run)
+
+
+def _tell_latest(place: Place, run: str) -> None:
+    """The latest state does not go on saying that a dead run goes on."""
+    try:
+        text = read_file(place.path(LATEST))
+        if b'\n"run":%b,' % encoded(run) in text and status_in(text) == "running":
+            dead = text.replace(b'\n"status":"running"', b'\n"status":"interrupted"', 1)
+            Persister().write(place.path(LATEST), dead, durable=False)
+    except OSError:
+        return  # it is derived
 
 
 class Replay:
@@ -136,27 +154,33 @@ class Replay:
         self.parts: list[bytes] = []
         self.entries: dict[bytes, bytes] = {}
         self.last_s = 0.0  # when the last event was
+        self.is_settled = False  # somebody began to write it down as interrupted
         self._running: dict[str, dict[str, Any]] = {}
         self._counts: dict[str, int] = {}
 
     def add(self, event: dict[str, Any]) -> None:
-        """One more event; raises KeyError, TypeError, AttributeError where it is none of ours."""
-        self.last_s = float(event.get("t", self.last_s))
-        kind = event["type"]
+        """One more event; raises KeyError, TypeError, ValueError, AttributeError where it is none of ours."""
+        self.last_s = _seconds(event.get("t", self.last_s))
+        kind, node = event["type"], event.get("node", "")
+        if not isinstance(node, str):
+            raise TypeError("a node is a text")
+        self.is_settled = self.is_settled or kind == "run_settled"
         if kind == "run_started":
             self.facts = {name: value for name, value in event.items() if name not in ("t", "type")}
         elif kind == "node_started":
-            self._running[event["node"]] = {
+            before = self._running.get(node, {"attempts": 0})
+            self._running[node] = {
                 "status": "running",
                 "reasons": event["reasons"],
                 "start_s": self.last_s,
-                "attempts": 1,
+                "attempts": before["attempts"] + 1,
             }
         elif "entry" in event:
-            self._running.pop(event["node"], None)
-            self.parts += [encoded(part) for part in event["new_parts"]]
-            self.entries[encoded(event["node"])] = encoded(event["entry"])
-            status = str(event["entry"]["status"])
+            status, coded = str(event["entry"]["status"]), encoded(event["entry"])
+            parts = [encoded(part) for part in event["new_parts"]]
+            self._running.pop(node, None)
+            self.parts += parts
+            self.entries[encoded(node)] = coded
             self._counts[status] = self._counts.get(status, 0) + 1
 
     def counts(self) -> dict[str, int]:
@@ -173,25 +197,29 @@ class Replay:
 
 def replayed(lines: list[bytes], *, lives: bool = False) -> Replay:
     """What these lines tell; those that are none of ours are passed over. `lives`: the run goes on."""
-    import json
-
     told = Replay()
     for line in lines:
         try:
-            event = json.loads(line)
+            event = decoded(line)
             if isinstance(event, dict):
                 told.add(event)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     told.end("running" if lives else "stopped")
     return told
 
 
+def _seconds(value: object) -> float:
+    """A time in an event; raises TypeError and ValueError for what is none."""
+    if not isinstance(value, (int, float)) or not 0 <= value < 1e12:
+        raise ValueError("no time of a run")
+    return float(value)
+
+
 def _says_running(folder: str) -> bool:
     """Whether no final manifest lies there, although the run had begun."""
     try:
-        with open(f"{folder}/{MANIFEST}", "rb") as file:
-            return status_in(file.read(_HEAD)) in ("running", "")
+        return status_in(read_file(f"{folder}/{MANIFEST}", _HEAD)) in ("running", "")
     except FileNotFoundError:
         return os.path.lexists(f"{folder}/{EVENTS}")
     except OSError:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 
+from orch.evidence.index import began
 from orch.evidence.journal import EVENTS, whole_lines
 from orch.evidence.manifest import MANIFEST
 from orch.evidence.metrics import METRICS, OLDER, VERSION
-from orch.evidence.prune import began
 from orch.graph.value import NamedTuple
 from orch.history.account import account_of
 

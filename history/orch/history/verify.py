@@ -15,6 +15,7 @@ from orch.evidence.chain import CHAIN, left_over, previous_in, read_chain, read_
 from orch.evidence.index import Link, run_of_line
 from orch.evidence.journal import EVENTS, lives
 from orch.evidence.manifest import UnreadableError, fields_of
+from orch.evidence.reading import is_inside, is_log, read_file
 from orch.evidence.text import encoded
 from orch.graph.value import NamedTuple
 from orch.history.account import UNSETTLED, account_of, entries_of
@@ -33,6 +34,7 @@ LIMIT = (
     "a chain cannot show that its newest runs were removed, nor that someone who can write here "
     "wrote all of it anew"
 )
+_MOST_LOOKS = 5  # while builds go on
 _NEWER = "was written by a newer orch; only its place in the chain was checked"
 
 
@@ -60,11 +62,26 @@ def verify(place: Place, chosen: Collection[str] = ()) -> Verified:
 
     Raises OSError and StateError.
     """
-    check = _Check(place)
-    if os.path.isdir(place.path("runs")):
-        check.chain()
-        check.runs(chosen)
-    return check.found()
+    found = Verified()
+    for _ in range(_MOST_LOOKS):
+        before = _look(place)
+        check = _Check(place)
+        if os.path.isdir(place.path("runs")):
+            check.chain()
+            check.runs(chosen)
+        found = check.found()
+        if not found.damage or _look(place) == before:
+            break  # else a run ended meanwhile, or runs were removed: that is no damage
+    return found
+
+
+def _look(place: Place) -> tuple[object, ...]:
+    """Something that differs once a run has ended or was removed."""
+    try:
+        status = os.stat(place.path("runs", CHAIN))
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns, tuple(recorded_runs(place))
 
 
 class _Check:
@@ -73,7 +90,6 @@ class _Check:
         self._chain: Chain = read_chain(place)
         self._present = recorded_runs(place)
         self._leaving = {one.run for one in left_over(place, self._chain)}
-        self._texts: dict[str, bytes] = {}
         self._damage: list[Finding] = []
         self._notes: list[Finding] = []
         self._files = self._outputs = self._runs = 0
@@ -173,8 +189,7 @@ class _Check:
 
     def _index(self) -> bytes:
         try:
-            with open(self._place.path("runs", CHAIN), "rb") as file:
-                return file.read()
+            return read_file(self._place.path("runs", CHAIN))
         except FileNotFoundError:
             return b""
 
@@ -229,7 +244,7 @@ class _Check:
     def _log(self, run: str, entry: Fields) -> None:
         path, size, sha256 = entry.get("log"), entry.get("log_bytes", 0), entry.get("log_sha256")
         # One that was adopted from another run is compared there.
-        if not isinstance(path, str) or not path.startswith(f".orch/runs/{run}/"):
+        if not isinstance(path, str) or not is_log(path) or not path.startswith(f".orch/runs/{run}/"):
             return
         self._compare(run, path, size, sha256 or None)
 
@@ -250,6 +265,9 @@ class _Check:
 
     def _output(self, path: str, run: str, recorded: str) -> None:
         self._outputs += 1
+        if not is_inside(path):
+            self._wrong(run, path, "lies outside the project")
+            return
         try:
             digest = digest_file(f"{self._place.root}/{path}")
         except OSError as error:

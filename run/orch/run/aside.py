@@ -39,15 +39,18 @@ class Aside:
         """What it said so far, and whether it ended well by itself; it is ended if it did not. Once."""
         if self._pid < 0:
             return b"", False
+        child, self._pid = self._pid, -1
         said = b""
         try:
             said = os.read(self._pipe, _CHUNK)
         except OSError:
             pass
         os.close(self._pipe)
-        pid, status = os.waitpid(self._pid, os.WNOHANG)
-        if not pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-        self._pid = -1
+        try:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if not pid:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+        except ChildProcessError:  # whoever started us ignores the end of children: nobody waits for them
+            return said, False
         return said, bool(pid) and status == 0

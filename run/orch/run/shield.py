@@ -1,10 +1,12 @@
 """Holds off signals that ask this program to stop, where it must not be torn from what it does.
 
-While tasks run `Wakeup` takes them over; before and after that they are only noted here, so that records
-come to a true end. Knows nothing of what is protected.
+While tasks run `Wakeup` takes them over; before and after that the first one is only noted here, so that
+records come to a true end. A second one ends the program. Knows nothing of what is protected.
 """
 
 from __future__ import annotations
+
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,4 +43,7 @@ class Shield:
             raise SystemExit(128 + self.number)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.number = self.number or number
+        if self.number:  # who asks twice does not want to wait, for a lock say
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.number = number

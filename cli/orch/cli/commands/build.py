@@ -9,6 +9,7 @@ from orch.cli.cpus import usable_cpus
 from orch.cli.waiting import busy
 from orch.cli.written_file import WrittenFile
 from orch.engine.build import BuildRequest, build
+from orch.graph.errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         return summary.exit_code
     finally:
         if file:
-            file.write(_trace(runs, environ))
+            try:
+                file.write(_trace(runs, environ))
+            except (OSError, StateError) as error:  # what the build did stays as it is
+                console.warning(f"the trace cannot be written: {error}")
 
 
 def _trace(runs: Sequence[str], environ: Mapping[str, str]) -> bytes:

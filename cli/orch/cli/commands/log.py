@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orch.cli.console import shown
 from orch.engine.survey import take_survey
+from orch.evidence.reading import is_log, opened
 from orch.graph.errors import StateError
 
 TYPE_CHECKING = False
@@ -79,6 +80,8 @@ def _print_then(options: Options, console: Console, environ: Mapping[str, str]) 
             console.err(f"orch: {untouched(one)}")
         elif not log:
             console.err(f"orch: {shown(one.node)} printed nothing in run {one.run}")
+        elif not is_log(str(log)):
+            raise StateError("what the record names as the log is none", [("log", str(log))])
         else:
             _copy(str(log), console)
     return 0
@@ -86,7 +89,7 @@ def _print_then(options: Options, console: Console, environ: Mapping[str, str]) 
 
 def _copy(path: str, console: Console) -> None:
     try:
-        with open(path, "rb") as file:
+        with open(opened(path), "rb") as file:
             while data := file.read(_CHUNK):
                 console.out_bytes(data)
     except OSError as error:

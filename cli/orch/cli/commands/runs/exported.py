@@ -8,6 +8,7 @@ import os
 from orch.cache.digest import digest_file
 from orch.cli.commands.runs.form import account_meant
 from orch.cli.written_file import WrittenFile
+from orch.evidence.reading import is_inside, is_log, read_end
 from orch.graph.errors import StateError
 from orch.history.account import account_of
 from orch.history.listing import recorded_runs
@@ -87,15 +88,13 @@ def _refuse_changed(found: Made) -> None:
 
 def _digest(path: str) -> str:
     try:
-        return digest_file(path)
+        return digest_file(path) if is_inside(path) else "outside the project"
     except OSError:
         return "unreadable"
 
 
 def _tail(log: str) -> bytes:
     try:
-        with open(log, "rb") as file:
-            file.seek(max(0, file.seek(0, 2) - _TAIL))
-            return file.read()
+        return read_end(log, _TAIL) if is_log(log) else b""
     except OSError:
         return b""

@@ -1,0 +1,52 @@
+"""Reading records as they lie there, whoever put them there: only regular files, never through a link.
+
+Knows nothing of what they hold. Opening a FIFO would wait for ever (reliability 2).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def opened(path: str) -> int:
+    """A descriptor of the regular file at `path`; raises OSError, also for anything else that is there."""
+    fd = os.open(path, _FLAGS)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "no regular file", path)
+
+
+def read_file(path: str, most: int = -1) -> bytes:
+    """The content of a file, or its first `most` bytes; raises as `opened` does."""
+    with open(opened(path), "rb") as file:
+        return file.read(most)
+
+
+def read_end(path: str, most: int) -> bytes:
+    """The last `most` bytes of a file; raises as `opened` does."""
+    with open(opened(path), "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+        return file.read(most)
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path in a record stays below the root, links aside.
+
+    >>> is_inside("out/a"), is_inside("../a"), is_inside("/etc/passwd"), is_inside("a/../../b")
+    (True, False, False, False)
+    """
+    return not path.startswith("/") and ".." not in path.split("/") and "\0" not in path and bool(path)
+
+
+def is_log(path: str) -> bool:
+    """Whether a path in a record may be that of a log: who wrote the record may have meant another file.
+
+    >>> is_log(".orch/runs/r/logs/a.log"), is_log("/etc/hostname"), is_log(".orch/runs/../../b")
+    (True, False, False)
+    """
+    return path.startswith(".orch/runs/") and is_inside(path)
