@@ -180,7 +180,16 @@ def status_in(head: bytes) -> str:
     >>> status_in(document({"run": b'"r"', "status": b'"running"'}))
     'running'
     """
-    _, _, rest = head.partition(b'\n"status":"')
+    return text_in(head, "status")
+
+
+def text_in(head: bytes, name: str) -> str:
+    """A short text in the first bytes of a document, "" if it is not seen there.
+
+    >>> text_in(document({"run": b'"r"'}), "run")
+    'r'
+    """
+    _, _, rest = head.partition(b'\n"%b":"' % name.encode())
     return rest.partition(b'"')[0].decode("ascii", "replace")
 
 

@@ -24,6 +24,7 @@ from orch.evidence.manifest import (
     is_understood,
     manifest_text,
     status_in,
+    text_in,
 )
 from orch.evidence.metrics import Metrics, add_metrics, metrics_line
 from orch.evidence.persister import Persister
@@ -53,6 +54,7 @@ def settle_dead(place: Place, by: str) -> list[str]:
     if any(run != by and os.path.lexists(place.path("runs", run, MANIFEST)) for run in names):
         with locked(place):
             mend(place, names)
+    _tell_latest(place)
     return settled
 
 
@@ -132,16 +134,18 @@ def _write(place: Place, run: str, known: dict[str, Any], told: Replay, by: str)
         link(place, run, write)
         counts = {name: count for name, count in ending.counts.items() if count}
         add_metrics(place, metrics_line(Metrics(run, "interrupted", None, told.last_s, counts)))
-    _tell_latest(place, run)
 
 
-def _tell_latest(place: Place, run: str) -> None:
-    """The latest state does not go on saying that a dead run goes on."""
+def _tell_latest(place: Place) -> None:
+    """The latest state does not go on saying that a run goes on which has ended, or died."""
     try:
         text = read_file(place.path(LATEST))
-        if b'\n"run":%b,' % encoded(run) in text and status_in(text) == "running":
-            dead = text.replace(b'\n"status":"running"', b'\n"status":"interrupted"', 1)
-            Persister().write(place.path(LATEST), dead, durable=False)
+        run = text_in(text, "run")
+        if status_in(text) != "running" or not began(run) or lives(place.path("runs", run)):
+            return
+        status = status_in(read_file(place.path("runs", run, MANIFEST), _HEAD)).encode() or b"interrupted"
+        known = text.replace(b'\n"status":"running"', b'\n"status":"%b"' % status, 1)
+        Persister().write(place.path(LATEST), known, durable=False)
     except OSError:
         return  # it is derived
 
