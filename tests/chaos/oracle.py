@@ -108,22 +108,27 @@ def runs_nothing(stage: Stage) -> None:
 def records(stage: Stage) -> None:
     """Every manifest is terminal and agrees with what we saw; metrics parse; the chain verifies."""
     for path in sorted((stage.root / ".orch" / "runs").glob("*/manifest.json")):
-        for wrong in wrong_in_manifest(path, stage.codes):
+        for wrong in [] if is_harmed(stage, path) else wrong_in_manifest(path, stage.codes):
             stage.violate(f"{path.relative_to(stage.root)}: {wrong}")
-    for wrong in wrong_lines(stage.root / ".orch" / "metrics.jsonl"):
-        stage.violate(wrong)
-    for wrong in wrong_lines(stage.root / ".orch" / "runs" / "chain.ndjson"):
-        stage.violate(wrong)
+    for path in (stage.root / ".orch" / "metrics.jsonl", stage.root / ".orch" / "runs" / "chain.ndjson"):
+        for wrong in [] if is_harmed(stage, path) else wrong_lines(path):
+            stage.violate(wrong)
     state = stage.root / ".orch" / "state.json"
-    if state.exists():
+    if state.exists() and not is_harmed(stage, state):
         try:
             json.loads(state.read_bytes())
         except ValueError as error:
             stage.violate(f".orch/state.json does not parse: {error}")
     if knows_runs(stage):
         done = stage.run("runs", "verify")
-        if done.code:
+        is_evidence = any(path.startswith(".orch/runs/") for path in stage.harmed)
+        if done.code not in ((0, 5) if is_evidence else (0,)):
             stage.violate(f"orch runs verify exits {done.code}: {done.out[-500:]}{done.err[-500:]}")
+
+
+def is_harmed(stage: Stage, path: Path) -> bool:
+    """Whether the trial itself damaged the file: a record that is damaged stays so, as evidence."""
+    return str(path.relative_to(stage.root)) in stage.harmed
 
 
 def wrong_in_manifest(path: Path, codes: dict[int, int]) -> list[str]:

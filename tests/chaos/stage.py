@@ -92,6 +92,7 @@ class Stage:
         self.count = folder / "count"
         self.guards = folder / "guards"
         self.violations: list[str] = []
+        self.harmed: set[str] = set()  # files of the state that the trial damaged, below the root
         self.codes: dict[int, int] = {}  # pid -> exit code of the builds that were not traced
         self.story: list[str] = []
         self.allowed = {0, 1, 5, 75, *(128 + number for number in SIGNALS), *(-number for number in SIGNALS)}

@@ -177,6 +177,7 @@ class Walk:
         kind = self.chance.choice(kinds)
         path = self.chance.choice([one for one in found if _kind_of(self.stage.root / ".orch", one) == kind])
         self.stage.story.append(f"{damaged(path, found, self.chance)} {path.relative_to(self.stage.root)}")
+        self.stage.harmed.add(str(path.relative_to(self.stage.root)))
         self.is_doubtful = self.is_forgetful = True
 
 

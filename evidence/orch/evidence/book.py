@@ -16,6 +16,7 @@ from orch.evidence.latest import LATEST, Latest
 from orch.evidence.manifest import MANIFEST, Draft, Ending, facts_of
 from orch.evidence.metrics import Metrics, add_metrics, metrics_line
 from orch.evidence.persister import Persister
+from orch.evidence.reading import read_file
 from orch.evidence.text import document, encoder, listed, masker
 from orch.graph.errors import OrchError
 
@@ -141,8 +142,13 @@ class Book:
         draft = Draft(self._draft.header, self._encode) if bare else self._draft
 
         def write(previous: Link | None) -> bytes:
+            path = f"{self._folder}/{MANIFEST}"
             text = draft.text(last._replace(previous=previous.fields if previous else None))
-            self.persister.write(f"{self._folder}/{MANIFEST}", text, durable=True)
+            try:
+                self.persister.write(path, text, durable=True)
+            except OSError:
+                if not _holds(path, text):
+                    raise
             self.is_finished = True  # whatever happens now: that is what the manifest says
             return text
 
@@ -179,6 +185,14 @@ class Book:
         run, error = self._draft.header.run, self._masked(ending.error)
         metrics = Metrics(run, ending.status, ending.exit_code, ending.duration_s, ending.counts, error)
         return metrics_line(metrics, self._encode)
+
+
+def _holds(path: str, text: bytes) -> bool:
+    """Whether this is there, although a power cut may yet take it: its folder could not be synced."""
+    try:
+        return read_file(path) == text
+    except OSError:
+        return False
 
 
 def _shortened(argv: Sequence[str]) -> list[str]:

@@ -65,10 +65,6 @@ class Persister:
         """Write a version now, instead of what waits; raises OSError, and then `path` is as it was."""
         self._write(path, lambda: data, durable=durable)
 
-    def forget(self, path: str) -> None:
-        """What waits is not to be written."""
-        self._waiting.pop(path, None)
-
     def _write(self, path: str, make: Make, *, durable: bool) -> None:
         began_s = time.monotonic()
         write_atomic(path, make(), durable=durable)

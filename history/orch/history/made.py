@@ -1,71 +1,55 @@
-"""Which run left what in the tree: the outputs that runs recorded, the last word on each counting.
+"""Which run left what in the tree: the outputs that runs recorded, the last word on each node counting.
 
-The last word is that of the attempt which ended last: claims keep attempts at one output from overlapping,
-while the runs around them may end in any order. Knows nothing of what is in the tree now.
+The last word is that of the state: runs overlap, and clocks jump. Where the state was lost it is that of the
+run which ended last. Knows nothing of what is in the tree now.
 """
 
 from __future__ import annotations
 
-from orch.graph.value import NamedTuple
 from orch.history.account import entries_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orch.history.account import Fields
 
-
-class _Attempt(NamedTuple):
-    ended_s: float
-    run: str
-    outputs: dict[str, str]  # path -> digest
+_ENDED = ("ok", "failed")
 
 
 class Made:
     """What the runs told so far left in the tree, as the last one that touched it knows."""
 
-    def __init__(self) -> None:
-        self._attempts: dict[str, _Attempt] = {}  # by node
+    def __init__(self, last: Mapping[str, tuple[str, str]]) -> None:
+        """`last` is the run and the status of each node's last attempt, as the state has it; empty = lost."""
+        self._last = last
+        self._outputs: dict[str, dict[str, tuple[str, str]]] = {}  # node -> path -> run, digest
+        self._owners: dict[str, str] = {}
 
     def add(self, run: str, fields: Fields) -> None:
         """A run that ended."""
         for node, entry in entries_of(fields).items():
-            if entry.get("status") == "skipped":
+            if entry.get("status") == "skipped" or not self._counts(node, run):
                 continue
+            self.forget([node])
             outputs = entry.get("outputs")
-            found = (
-                {str(path): str(one) for path, one in outputs.items()} if isinstance(outputs, dict) else {}
-            )
-            attempt = _Attempt(ended_s(fields, entry), run, found)
-            before = self._attempts.get(node)
-            if before is None or before.ended_s <= attempt.ended_s:
-                self._attempts[node] = attempt
+            if isinstance(outputs, dict):
+                found = {str(path): (run, str(one)) for path, one in outputs.items()}
+                self._outputs[node] = found
+                self._owners.update(dict.fromkeys(found, node))
 
     def forget(self, nodes: Iterable[str]) -> None:
         """What these left is not known any more."""
         for node in nodes:
-            self._attempts.pop(node, None)
+            self._outputs.pop(node, None)
 
     def paths(self) -> Iterator[tuple[str, str, str]]:
         """Path, run and digest of each output."""
-        found: dict[str, tuple[str, str]] = {}
-        for attempt in sorted(self._attempts.values()):
-            found.update({path: (attempt.run, digest) for path, digest in attempt.outputs.items()})
-        for path, (run, digest) in found.items():
-            yield path, run, digest
+        for node, outputs in self._outputs.items():
+            for path, (run, digest) in outputs.items():
+                if self._owners[path] == node:
+                    yield path, run, digest
 
-
-def ended_s(fields: Fields, entry: Fields) -> float:
-    """When the last attempt at a node ended, in seconds since the epoch by the clock of its run; 0 = unknown.
-
-    >>> ended_s({"started": "1970-01-01T00:00:10.500000Z"}, {"start_s": 1.0, "duration_s": 0.5})
-    12.0
-    """
-    from datetime import datetime
-
-    try:
-        began = datetime.fromisoformat(str(fields["started"])).timestamp()
-        return began + float(entry.get("start_s", 0.0)) + float(entry.get("duration_s", 0.0))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return 0.0
+    def _counts(self, node: str, run: str) -> bool:
+        last_run, status = self._last.get(node, ("", ""))
+        return not self._last or (last_run == run and status in _ENDED)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from orch.cache.digest import MISSING, digest_file, of_bytes
+from orch.cache.store import Store
 from orch.evidence.chain import CHAIN, left_over, previous_in, read_chain, read_manifest
 from orch.evidence.index import Link, run_of_line
 from orch.evidence.journal import EVENTS, lives
@@ -204,7 +205,8 @@ class _Check:
 
     def runs(self, chosen: Collection[str]) -> None:
         """Events and logs of each run, and the outputs of the run that wrote them last."""
-        made = Made()
+        records = Store.open_read_only(self._place).load().records.values()
+        made = Made({record.node: (record.run, record.status) for record in records})
         in_order = [one.run for one in self._chain.links]
         for run in [*in_order, *sorted({*self._present} - {*in_order} - self._leaving)]:
             try:
@@ -222,14 +224,15 @@ class _Check:
                 self._events(run, fields)
                 for entry in entries_of(fields).values():
                     self._log(run, entry)
-        for path, run, digest in made.paths():
-            if not chosen or run in chosen:
-                self._output(path, run, digest)
+        for path, run, digest in [one for one in made.paths() if not chosen or one[1] in chosen]:
+            self._output(path, run, digest)
 
     def _unreadable(self, run: str, error: UnreadableError) -> None:
         if error.is_newer:
             self._note(run, self._manifest(run), _NEWER)
-        elif not self._is_named(run) and os.path.lexists(f"{self._place.root}/{self._manifest(run)}"):
+        elif all(one.run != run for one in (*self._damage, *self._notes)) and os.path.lexists(
+            f"{self._place.root}/{self._manifest(run)}"
+        ):
             self._wrong(run, self._manifest(run), f"cannot be read: {error}")
 
     def _events(self, run: str, fields: Fields) -> None:
@@ -279,9 +282,6 @@ class _Check:
             self._wrong(run, path, f"differs from what run {run} recorded")
 
     # -- words -----------------------------------------------------------------------------------
-
-    def _is_named(self, run: str) -> bool:
-        return any(one.run == run for one in (*self._damage, *self._notes))
 
     def _is_newer(self, text: bytes) -> bool:
         try:
