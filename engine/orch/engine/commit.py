@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from orch.run.aside import Aside
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from orch.run.aside import Aside
 
 _ARGV = (
     *("git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
@@ -28,6 +28,8 @@ class Commit:
         self._aside: Aside | None = None
         if _has_repository(root):
             seen = {name: environ[name] for name in _SEEN if name in environ}
+            from orch.run.aside import Aside
+
             self._aside = Aside(_ARGV, {**seen, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"})
 
     def answer(self) -> tuple[str, bool | None]:

@@ -10,7 +10,6 @@ import time
 
 from orch.evidence.chain import link, locked
 from orch.evidence.entry import reason_fields
-from orch.evidence.excerpt import Excerpt
 from orch.evidence.journal import EVENTS, Journal
 from orch.evidence.latest import LATEST, Latest
 from orch.evidence.manifest import MANIFEST, Draft, Ending, facts_of
@@ -27,10 +26,12 @@ if TYPE_CHECKING:
     from orch.cache.place import Place
     from orch.cache.verdict import Reason
     from orch.evidence.entry import Entry
+    from orch.evidence.excerpt import Excerpt
     from orch.evidence.index import Link
     from orch.evidence.manifest import Header
 
 
+_SOON_S = 0.1  # how things are is told after that; a short build tells only how it ended
 _MOST_ARGV = 4096  # letters of a command in an event
 _MOST_OUTPUT = 64 << 10  # bytes of what one node printed, in an excerpt
 
@@ -49,7 +50,7 @@ class Book:
         self._folder = place.path("runs", header.run)
         self._draft = Draft(header, self._encode)
         self._latest = Latest(header, self._encode)
-        self._excerpt = Excerpt(capture_bytes) if capture_bytes else None
+        self._excerpt = _excerpt(capture_bytes) if capture_bytes else None
         self.persister = Persister()
         self._documents: tuple[tuple[str, Callable[[], bytes]], ...] = (
             (f"{self._folder}/{MANIFEST}", lambda: self._draft.text(Ending())),
@@ -179,12 +180,18 @@ class Book:
 
     def _put(self) -> None:
         for path, make in self._documents:
-            self.persister.put(path, make)
+            self.persister.put(path, make, _SOON_S)
 
     def _metrics(self, ending: Ending) -> bytes:
         run, error = self._draft.header.run, self._masked(ending.error)
         metrics = Metrics(run, ending.status, ending.exit_code, ending.duration_s, ending.counts, error)
         return metrics_line(metrics, self._encode)
+
+
+def _excerpt(limit: int) -> Excerpt:
+    from orch.evidence.excerpt import Excerpt
+
+    return Excerpt(limit)
 
 
 def _holds(path: str, text: bytes) -> bool:

@@ -41,15 +41,15 @@ class Persister:
         """When (monotonic) `write_due` has something to do."""
         return [one.due_s for one in self._waiting.values()]
 
-    def put(self, path: str, make: Make) -> None:
+    def put(self, path: str, make: Make, within_s: float = 0.0) -> None:
         """`path` is to hold what `make` gives when it is written, which is soon; replaces what waited for it.
 
-        The first one is due at once, later ones when the last write has paid off.
+        The first one is due after `within_s`, later ones when the last write has paid off.
         """
         before = self._waiting.get(path)
         if before and before.make is make:
             return
-        due_s = before.due_s if before else self._not_before_s.get(path, 0.0)
+        due_s = before.due_s if before else self._not_before_s.get(path, time.monotonic() + within_s)
         self._waiting[path] = _Waiting(make, due_s)
 
     def write_due(self) -> None:
