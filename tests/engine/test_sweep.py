@@ -125,3 +125,20 @@ def test_scratch_older_than_a_day_goes_but_for_the_clock(store: Store) -> None:
     assert os.listdir(store.place.path("snapshot")) == []
     assert {"young", "clock", "young folder"} <= set(os.listdir(store.place.path("tmp")))
     assert not {"old", "old folder"} & set(os.listdir(store.place.path("tmp")))
+
+
+def test_what_a_run_that_never_began_left_behind(store: Store) -> None:
+    """Killed between the folder and its first event; the folder itself goes with old records."""
+    place = store.place
+    never, once = "20260101T000000.000000Z-0000beef", "20260101T000000.000000Z-0000cafe"
+    for run, others in ((never, []), (once, ["manifest.json"])):
+        os.mkdir(place.path("runs", run))
+        for name in ("events.ndjson.0123456789abcdef.tmp", *others):
+            with open(place.path("runs", run, name), "w") as file:
+                file.write("x")
+            os.utime(place.path("runs", run, name), (1e9, 1e9))
+    remove_old_scratch(place, 1e9 + DAY_S - 1)
+    assert len(os.listdir(place.path("runs", never))) == 1
+    remove_old_scratch(place, 1e9 + DAY_S + 1)
+    assert os.listdir(place.path("runs", never)) == []
+    assert len(os.listdir(place.path("runs", once))) == 2

@@ -10,6 +10,9 @@ import os
 from orch.cache.atomic import remove_unnamed
 from orch.cache.trash import remove_empty_parents, remove_output, to_trash
 from orch.engine.outputs import owner_of
+from orch.evidence.journal import EVENTS
+from orch.evidence.manifest import MANIFEST
+from orch.evidence.settle import run_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,8 +69,13 @@ def forget_vanished(graph: BuildGraph, state: State, store: Store, orchfile: str
 
 def remove_old_scratch(place: Place, now_s: float) -> None:
     """Remove what builds that were killed left in `tmp/`, and what should have got its name beside it."""
+    old_s = now_s - _SCRATCH_AGE_S
     for folder in (place.folder, place.path("snapshot"), place.path("runs")):
-        remove_unnamed(folder, now_s - _SCRATCH_AGE_S)
+        remove_unnamed(folder, old_s)
+    for run in run_names(place):
+        folder = place.path("runs", run)
+        if not any(os.path.lexists(f"{folder}/{name}") for name in (MANIFEST, EVENTS)):
+            remove_unnamed(folder, old_s)  # it was killed before there was anything to tell
     with os.scandir(place.path("tmp")) as entries:
         for entry in entries:
             try:
