@@ -23,8 +23,8 @@ def write_atomic(path: str, data: bytes, *, durable: bool = True, mode: int = 0o
     """Replace `path` by a file that holds `data`; a link at `path` is replaced, not followed.
 
     `mode` is cut by the umask. With `durable` it survives a power cut once this returns. Raises OSError, and
-    then `path` is as before and nothing is left beside it: a failed fsync is final, the data may be gone
-    (reliability 0.3).
+    then nothing is left beside `path`, which is as before, unless it was the folder that could not be synced.
+    A failed fsync is final: the data may be gone (reliability 0.3).
     """
     temporary, fd = open_new(path, mode)
     try:
