@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -243,24 +242,3 @@ def test_what_a_killed_build_left_running_is_ended_first(scene: Scene) -> None:
     scene.await_nothing_left()
     assert scene.project.read("b") == "half\n"
     assert "fresh" in scene.project.build().err
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_a_huge_input_is_read(scene: Scene, number: int) -> None:
-    """It would take an hour, in which nobody looks for signals."""
-    project = scene.project
-    project.orchfile('version = 1\n[tasks.a]\ninputs = ["huge"]\noutputs = ["a"]\ncmd = "touch a"')
-    with (project.root / "huge").open("wb") as file:
-        file.truncate(1 << 40)
-    build = project.start("build")
-
-    def has_read() -> bool:
-        return int(Path(f"/proc/{build.pid}/io").read_text().split()[1]) > 4 << 30
-
-    scene.eventually(has_read, "4 GiB are read")
-    code, _, err = scene.end(build, number)
-    assert (code, "Traceback" in err) == (128 + number, False), err
-    (found,) = (project.root / ".orch/runs").glob("*/manifest.json")
-    assert '"status":"interrupted"' in found.read_text()
-    (project.root / "huge").write_text("small")
-    project.build()

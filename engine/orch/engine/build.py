@@ -98,7 +98,7 @@ def build(
                 os.chdir(start)
                 project = open_project(start, request.file, request.profile)
             shield.check()
-            summary = run.build(project, make_reporter, began_s)
+            summary = run.build(project, make_reporter, began_s, shield.check)
             summary = recorder.finish(stopped_late(summary, shield.number))
         run.seal()  # when the records are final: nobody looks closer at what is proven
         if recorder.has_begun:
@@ -143,8 +143,10 @@ class _Run:
         remove_old_scratch(self._place, time.time())
         return bool(gone)
 
-    def build(self, project: Project, make_reporter: MakeReporter, began_s: float) -> Summary:
-        """Build the selection, and leave a snapshot if everything is fresh then."""
+    def build(
+        self, project: Project, make_reporter: MakeReporter, began_s: float, check: Callable[[], None]
+    ) -> Summary:
+        """Build the selection; `check` raises what was asked of this program before it heard of signals."""
         graph = project.graph
         selection = select(project, self._request.targets)
         orders = _orders(project, selection, self._request)
@@ -175,6 +177,7 @@ class _Run:
             orders=orders,
             reporter=self._recorder,
             make_judge=make_judge,
+            check=check,
             wait_s=self._request.wait_s,
         )
         foreman, observer, claims = drive(stand, task)

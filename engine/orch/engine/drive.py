@@ -66,6 +66,7 @@ class Task(NamedTuple):
     reporter: Recorder
     make_judge: Callable[[Observer], Judge]
     snapshot: str = ""  # the name of the one that the build started from
+    check: Callable[[], None] = lambda: None  # raises what was asked of this program before
     wait_s: float | None = None  # how long a node may wait for another build; None = as long as it takes
 
 
@@ -91,6 +92,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
     claims = Claims(requests, store, memory, digests, waits, task.snapshot)
     begun(claims)
     with Processes(place.path("tmp")) as processes:
+        task.check()  # from now on it is us who hear of signals
         observer = Observer(graph, digests, memory.made, stand.environ, processes)
         preparer = Preparer(place, stand.run_id, observer, stand.clock, memory.made)
         site = Site(

@@ -62,6 +62,7 @@ class Evaluator:
             first, *others = found.missing
             more = f" and {len(others)} more" if others else ""
             failure = Failure(f"it ended well but did not make {first}{more}")
+        is_its_own = failure is not None  # else whoever tries the same may have more luck
         failure = failure or self._changed_inputs(started, found.paths)
         discovered, reason = self._discover(started, found.paths)
         failure = failure or reason
@@ -80,7 +81,7 @@ class Evaluator:
         record = Record(
             node=node.id,
             status="failed" if failure else "ok",
-            key=judged.key if parts == judged.parts else key_of(parts),
+            key="" if failure and not is_its_own else judged.key if parts == judged.parts else key_of(parts),
             run=self._run_id,
             log=relpath(ended.log_path) if ended.log_path else "",
             started_ns=started.started_ns,

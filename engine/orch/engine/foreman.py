@@ -63,6 +63,7 @@ class Foreman:
             self._start_runnable()
             if not self._schedule.is_done:
                 self._wait()
+        self._heed(self._site.processes.wait(0.0))  # who asked to stop while the last one was looked at
         self._site.claims.commit()
         self._strangers.end()
 
@@ -99,7 +100,7 @@ class Foreman:
     def _unassessed(self, name: str, failure: Failure) -> None:
         """A node cannot be judged; where a signal ended a command of its `cmd_inputs` it did not fail."""
         self._heed(self._site.processes.wait(0.0))
-        if not self.stopped_by:
+        if not self._is_stopping:
             self._end(Result(name, self._failed(name), failure=failure))
 
     def _fresh(self, name: str) -> None:
@@ -110,9 +111,9 @@ class Foreman:
     def _start_runnable(self) -> None:
         now_s = time.monotonic()
         for name in [name for name, due_s in self._again.items() if due_s <= now_s]:
-            del self._again[name]
-            failed = self._started.pop(name)
-            self._start(failed.node, failed.number + 1)
+            if self._again.pop(name, None) is not None:  # else one before it made everything stop
+                failed = self._started.pop(name)
+                self._start(failed.node, failed.number + 1)
         for name in self._site.claims.waits.freed():
             if not self._is_stopping and self._is_stale_again(name, reload=True):
                 self._schedule.runnable(name)
@@ -194,8 +195,9 @@ class Foreman:
             sentence = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
             self._site.claims.interrupted(node.id)
             self._capacity.give_back(node.limits)
-            reasons = assessment.reasons
-            self._end(Result(node.id, self._failed(node.id), failure=Failure(sentence), reasons=reasons))
+            self._end(
+                Result(node.id, self._failed(node.id), None, Failure(sentence), reasons=assessment.reasons)
+            )
             return
         self._strangers.tell(moved)
         self._started[node.id] = started
@@ -212,13 +214,11 @@ class Foreman:
             return
         live = site.reporter.live_node(list(site.processes.running))
         limits_s = [_LIVE_S] * bool(live)
-        claims_due_s = () if site.claims.due_s is None else (site.claims.due_s,)
-        due_s = [*self._leaders.due_s, *self._again.values(), *site.keeper.due_s, *claims_due_s]
+        due_s = [*self._leaders.due_s, *self._again.values(), *site.keeper.due_s, *site.claims.waits.due_s]
+        due_s += [] if site.claims.due_s is None else [site.claims.due_s]
         due_s += site.reporter.due_s if site.processes.running else []
-        due_s += site.claims.waits.due_s
         limits_s += [max(0.0, min(due_s) - time.monotonic())] if due_s else []
-        events = site.processes.wait(min(limits_s, default=None))
-        self._heed(events)
+        self._heed(site.processes.wait(min(limits_s, default=None)))
         site.keeper.flush_if_due()
         site.reporter.write_due()
         if live in site.processes.running:
@@ -247,10 +247,12 @@ class Foreman:
     def _stop_starting(self) -> None:
         """Let what runs end, begin nothing more."""
         self._is_stopping = True
-        for name in self._again:
-            self._site.preparer.remove_leftovers(self._started.pop(name))
-            self._site.claims.interrupted(name)
+        waiting = [self._started.pop(name) for name in self._again]
         self._again.clear()
+        for started in waiting:
+            self._site.preparer.remove_leftovers(started)
+            self._site.claims.interrupted(started.node.id)
+            self._site.reporter.ended(Result(started.node.id, "stopped", tries=started.number))
         self._site.claims.waits.clear()
         self._site.claims.give_back_ahead()
         self._schedule.stop(self._started)

@@ -143,13 +143,15 @@ class _Run:
                 bury_dead(self._store, recorder)
                 settle_runs(self._place, self._id, recorder)
             shield.check()
-            summary = recorder.finish(stopped_late(self._build(make_reporter, recorder), shield.number))
+            summary = recorder.finish(
+                stopped_late(self._build(make_reporter, recorder, shield), shield.number)
+            )
         self._rearm_at_last()  # when the records are final: nobody looks closer at what is proven
         if recorder.has_begun:
             tidy_runs(self._store, settings, notes)
         return summary
 
-    def _build(self, make_reporter: MakeReporter, recorder: Recorder) -> Summary:
+    def _build(self, make_reporter: MakeReporter, recorder: Recorder, shield: Shield) -> Summary:
         """Build the part, and bring the snapshot up to date."""
         graph, memory, store = self._part.graph, self._memory, self._store
         total = self._start.snapshot.nodes
@@ -179,6 +181,7 @@ class _Run:
             reporter=recorder,
             make_judge=make_judge,
             snapshot=self._start.name,
+            check=shield.check,
         )
         foreman, observer, claims = drive(stand, task, self._begun)
         self._rearm_at_last = lambda: self._rearm(observer, claims.is_disarmed, schedule)

@@ -181,7 +181,7 @@ class Recorder:
         """
         try:
             self.finished(summary)
-            if self.is_closed and not summary.exit_code:
+            if self.is_closed and summary.exit_code in (0, 1, 4):  # as any signal
                 summary = summary._replace(exit_code=141)
             error = f"{summary.gave_up.node} needs what another build holds" if summary.gave_up else ""
             self._finish(summary.exit_code, error, summary.counts, summary.duration_s)

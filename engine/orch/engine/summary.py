@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from orch.graph.schedule import Schedule
 
 
+_LESSER = (0, 1, 4)  # exit codes that a signal goes before (design 3)
+
+
 def stopped_late(summary: Summary, number: int) -> Summary:
     """The summary of a build that signal `number` reached when nothing ran any more; 0 = none did."""
-    return summary._replace(exit_code=128 + number) if number and not summary.exit_code else summary
+    return summary._replace(exit_code=128 + number) if number and summary.exit_code in _LESSER else summary
 
 
 def summary_of(

@@ -67,9 +67,9 @@ class Waits:
         if conflict.is_dead:
             self._look_at_s = 0.0
             return
-        if self._waits_for_itself(request, conflict):
+        if self._waits_for_itself(conflict):
             self.gave_up = conflict
-        self._look_at_s = self._next_s(now_s)
+        self._look_at_s = now_s + min(_SOON_S, _SOON_S if self._limit_s is None else self._limit_s)
         self._judge(conflict, now_s - since_s)
 
     def granted(self, node: str) -> None:
@@ -112,9 +112,20 @@ class Waits:
         self._read_at_s = now_s
         found = self._store.refusals([request for request, _ in self._held.values()])
         conflicts = {conflict.node: conflict for conflict in found if not conflict.is_dead}
-        for name, conflict in conflicts.items():
-            self._held[name] = self._held[name][0], conflict
-        return [name for name in self._held if name not in conflicts]
+        freed: list[str] = []
+        places: dict[str, int] = {}  # that were freed, by what bounds them: no more are worth a try
+        for name, (request, before) in self._held.items():
+            conflict = conflicts.get(name)
+            if conflict is None:
+                wanted = [bound.name for bound in request.bounds]
+                if all(places.get(bound.name, 0) < bound.most for bound in request.bounds):
+                    freed.append(name)
+                    places.update({one: places.get(one, 0) + 1 for one in wanted})
+                continue
+            self._held[name] = request, conflict
+            if not conflict.bound and _holder(conflict) != _holder(before):
+                freed.append(name)  # who had it is done with it: it may be fresh although somebody reads it
+        return freed
 
     def _judge(self, conflict: Conflict, waited_s: float) -> None:
         if self._limit_s is not None and waited_s >= self._limit_s:
@@ -129,7 +140,10 @@ class Waits:
         limits_s = [] if self._limit_s is None else [since + self._limit_s - now_s for since in since_s]
         return now_s + min([pause_s, *(left_s for left_s in limits_s if left_s > 0)])
 
-    def _waits_for_itself(self, request: Request, conflict: Conflict) -> bool:
+    def _waits_for_itself(self, conflict: Conflict) -> bool:
         """Whether the holder's command has started this build, and so waits for its end."""
-        is_outer = (conflict.holder.run, conflict.holder_node) == self._outer
-        return is_outer and all(bound.most == 1 for bound in request.bounds)
+        return (conflict.holder.run, conflict.holder_node) == self._outer
+
+
+def _holder(conflict: Conflict) -> tuple[int, str]:
+    return conflict.holder.serial, conflict.holder_node

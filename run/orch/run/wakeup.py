@@ -1,15 +1,13 @@
 """Sleeps until a signal, bytes in a pipe, or a point in time. Knows nothing of what is waited for.
 
 Signals reach us as bytes of one pipe (`signal.set_wakeup_fd`), so nothing can be missed between
-looking and sleeping, and nothing is done in a handler, with one exception: while somebody computes for long,
-as over a huge file, a request to stop breaks that off.
+looking and sleeping, and nothing is done in a handler.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +19,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # the C half of `signal`: same functions and numbers, without 4 ms of enums
 
-_LONG_S = 1.0  # between two sleeps; the loop comes back much sooner unless it computes
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_STOPPING = _ASKING[:4]
 
 
 class Wakeup:
@@ -38,10 +35,8 @@ class Wakeup:
         # A signal that was ignored when we were started stays ignored: `nohup`, `&` in a script.
         wanted = [number for number in _ASKING if signal.getsignal(number) != signal.SIG_IGN]
         self._handlers: list[tuple[int, Handler]] = [
-            (number, signal.signal(number, self._asked if number in _STOPPING else _nothing))
-            for number in (*wanted, signal.SIGWINCH, signal.SIGCHLD)
+            (number, signal.signal(number, _nothing)) for number in (*wanted, signal.SIGWINCH, signal.SIGCHLD)
         ]
-        self._awake_since_s: float | None = time.monotonic()  # None = asleep, or broken off already
         self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
     def watch(self, descriptor: int) -> None:
@@ -56,30 +51,22 @@ class Wakeup:
         """The signals that came and the descriptors that can be read; both empty after `timeout_s`."""
         # Rounded up: waking just before the time would turn the last millisecond into a busy loop.
         timeout_ms = None if timeout_s is None else int(timeout_s * 1000) + (timeout_s > 0)
-        self._awake_since_s = None
         ready = [descriptor for descriptor, _ in self._poll.poll(timeout_ms)]
-        self._awake_since_s = time.monotonic()
         if self._read not in ready:
             return [], ready
         ready.remove(self._read)
         return list(os.read(self._read, 65536)), ready
 
     def close(self) -> None:
-        """Give the signals back to whom they belonged before."""
-        signal.set_wakeup_fd(self._before)
+        """Give the signals back to whom they belonged before, with a request to stop that nobody read."""
         for number, handler in self._handlers:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.set_wakeup_fd(self._before)
+        unread = [number for number in self.sleep(0.0)[0] if number in _STOPPING]
         os.close(self._read)
         os.close(self._write)
-
-    def _asked(self, number: int, _frame: FrameType | None) -> None:
-        """Raise KeyboardInterrupt or SystemExit if nobody would look at the pipe for long."""
-        since_s = self._awake_since_s
-        if since_s is not None and time.monotonic() - since_s > _LONG_S:
-            self._awake_since_s = None  # what ends everything is not to be broken off in its turn
-            if number == signal.SIGINT:
-                raise KeyboardInterrupt
-            raise SystemExit(128 + number)
+        if unread:
+            os.kill(os.getpid(), unread[0])
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
