@@ -233,3 +233,20 @@ def test_a_run_that_only_failed_is_counted(built: Project) -> None:
     point = Point("engine.drive", "empty_trash")
     assert planted(built, point, lambda: ValueError("a bug")) == 70
     assert manifests(built)[-1]["counts"] == {"ran": 1}
+
+
+def test_metrics_that_are_none(built: Project) -> None:
+    """They are passed over; a build of no nodes had nothing to do."""
+    lines = built.read(".orch/metrics.jsonl").splitlines()
+    run = "20260101T000000.000000Z-0000beef"
+    lines += [
+        "[" * 100_000,
+        '{"v":1,"run":7}',
+        "junk",
+        f'{{"v":1,"run":"{run}","status":"succeeded","exit":0,"s":%s}}',
+    ]
+    built.write(".orch/metrics.jsonl", "\n".join(lines) % ("9" * 400) + "\n")
+    done = built.run("runs", "list", expect=0)
+    assert "Traceback" not in done.err
+    (line,) = [line for line in done.out.splitlines() if line.startswith(run)]
+    assert "nothing to do" in line

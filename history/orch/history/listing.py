@@ -5,13 +5,13 @@ Knows nothing of what happened in them.
 
 from __future__ import annotations
 
-import json
 import os
 
 from orch.evidence.index import began
 from orch.evidence.journal import EVENTS, whole_lines
 from orch.evidence.manifest import MANIFEST
 from orch.evidence.metrics import METRICS, OLDER, VERSION
+from orch.evidence.text import decoded
 from orch.graph.value import NamedTuple
 from orch.history.account import account_of
 
@@ -108,8 +108,8 @@ def _metrics(place: Place, wrong: list[str]) -> dict[str, Fields]:
 
 def _line(line: bytes) -> tuple[str, Fields]:
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
+        fields = decoded(line)
+    except ValueError:
         return "cannot be read", {}
     if not isinstance(fields, dict) or not began(str(fields.get("run"))):
         return "cannot be read", {}
@@ -146,7 +146,7 @@ def _row_of_line(run: str, fields: Fields) -> Row:
         counts=counts,
         recorded=False,
         since=str(fields.get("since", "")),
-        remark="" if "fresh" in counts and not set(counts) - {"fresh"} else _PRUNED,
+        remark=_PRUNED if set(counts) - {"fresh"} or fields.get("status") != "succeeded" else "",
     )
 
 
@@ -160,4 +160,4 @@ def _number(value: object) -> int | None:
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e15 else None
