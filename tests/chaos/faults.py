@@ -68,6 +68,7 @@ def trial(stage: Stage, number: int, setting: Setting) -> None:
         _small_disk(stage)
     kills.prepare(stage, recipe, situation)
     stage.write(edited)
+    stage.allowed.add(3)  # an Orchfile that cannot be read
     if kind == "call":
         call = one_of(points(setting, variant, situation), chance)
         error = chance.choice(ERRORS[call.name])

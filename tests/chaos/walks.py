@@ -107,7 +107,9 @@ class Walk:
             oracle.partly_right(stage, recipe, wanted)
             if not targets:
                 oracle.right_outputs(stage, recipe, "after a build")
-        self._judge_runs(wanted, is_good=ended.code == 0)
+        # What was fresh by its snapshot alone has not looked at the rest of the state.
+        has_looked = " ran" in ended.err or " restored" in ended.err
+        self._judge_runs(wanted, is_good=ended.code == 0, has_looked=has_looked)
         self.history.append(recipe.copy())
 
     def _tidy_up(self) -> None:
@@ -118,7 +120,7 @@ class Walk:
                 if found.is_file() and str(found.relative_to(self.stage.root)) not in wanted:
                     found.unlink()
 
-    def _judge_runs(self, wanted: set[str], *, is_good: bool) -> None:
+    def _judge_runs(self, wanted: set[str], *, is_good: bool, has_looked: bool) -> None:
         stage, recipe = self.stage, self.recipe
         keys = recipe.keys()
         for node, times in stage.ran().items():
@@ -134,7 +136,9 @@ class Walk:
                 self.known[node] = keys[node]
         if is_good:
             self.known.update({node: key for node, key in keys.items() if recipe.task_of(node) in wanted})
-            if len(wanted) == len(recipe.tasks):
+            if len(wanted) == len(recipe.tasks) and has_looked:
+                if self.is_forgetful:  # also what is not there now, and may come back
+                    self.known = {node: key for node, key in self.known.items() if node in keys}
                 self.is_doubtful = self.is_forgetful = False
 
     # Accidents

@@ -38,6 +38,9 @@ def guarded(console: Console, work: Callable[[], int]) -> int:
         reason = ("reason", error.strerror or str(error))
         console.error(StateError("the system refuses what this command needs", [*where, reason]))
         return exit_code_of(error)
+    except ImportError as error:
+        console.error(StateError("a part of orch or of Python cannot be loaded", [("reason", str(error))]))
+        return exit_code_of(error)
     except RecursionError as error:
         console.error(UsageError("something is nested too deeply to be read"))
         return exit_code_of(error)

@@ -27,9 +27,13 @@ def main() -> None:
 
         code = build_changed(changed, sys.argv[1:])
     if code is None:
-        from orch.cli.dispatch import run
-
-        code = run(sys.argv[1:])
+        try:
+            from orch.cli.dispatch import run
+        except (ImportError, OSError) as error:  # unreadable, or no more files may be opened
+            print(f"orch: error: orch cannot be loaded\n  reason: {error}", file=sys.stderr)
+            code = 5
+        else:
+            code = run(sys.argv[1:])
     _end(code)
 
 

@@ -73,6 +73,7 @@ class BusyError(OrchError):
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (KeyboardInterrupt, 130),
     (BrokenPipeError, 141),
+    (ImportError, 5),  # a part of orch or Python cannot be loaded, as when no more files may be opened
     (OSError, 5),  # a disk, a limit or a permission; who knows more has said so already
     (RecursionError, 3),
     (MemoryError, 5),
