@@ -124,7 +124,6 @@ def test_what_follows_two_dashes_goes_to_the_task(some: Project) -> None:
         ("build a --since HEAD", "--since is not supported in this version yet", ""),
         ("build --staged", "--staged is not supported in this version yet", ""),
         ("why a --run 1", "there is no run yet", "`orch build` makes one"),
-        ("build --wait=no", "--wait is not supported in this version yet", ""),
         *((f"{name} x", f"`orch {name}` is not supported in this version yet", "") for name in LATER),
     ],
 )
