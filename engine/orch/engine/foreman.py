@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 
 from orch.cache.verdict import Reason
-from orch.engine.again import adopted, forget_look, given_back
 from orch.engine.attempt import Failure, Refused
 from orch.engine.leaders import Leaders
 from orch.engine.observe import FactError
 from orch.engine.reporter import Result
+from orch.engine.spared import adopted, forget_look, given_back
 from orch.engine.strangers import Strangers
 
 TYPE_CHECKING = False

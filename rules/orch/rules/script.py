@@ -46,14 +46,12 @@ def obstacle(before: str) -> str:
                 if not at:
                     return _QUOTED
             case "#" if not before[mark.start() - 1 : mark.start()].strip(" \t\n;&|()`"):
-                at = before.find("\n", at)
-                if at < 0:
+                if (at := before.find("\n", at)) < 0:
                     return "can't be quoted in a comment"
             case "<<" if "$((" not in opened:
-                delimiter = _DELIMITER.match(before, at)
                 if not before[at:].strip("- \t"):
                     return "can't be quoted as the end of a here-document"
-                if delimiter:
+                if delimiter := _DELIMITER.match(before, at):
                     announced.append(delimiter[1] or delimiter[2] or delimiter[3] or "")
                     at = delimiter.end()
             case "\n" if announced:
