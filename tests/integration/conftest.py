@@ -6,11 +6,12 @@ Knows nothing of orch's inside.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,6 +30,13 @@ def eventually(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < until, f"never: {what}"
         time.sleep(0.005)
+
+
+def manifests(project: Project) -> list[dict[str, Any]]:
+    """All manifests, oldest first."""
+    folder = project.root / ".orch/runs"
+    runs = sorted(each for each in os.listdir(folder) if (folder / each).is_dir())
+    return [json.loads((folder / each / "manifest.json").read_text()) for each in runs]
 
 
 class Scene:

@@ -6,7 +6,6 @@ Each case is a real build in a forked process into which one exception is plante
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ import pytest
 
 from orch.cli.main import main
 from orch.graph.errors import BusyError, StateError
+from tests.integration.conftest import manifests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,13 +142,6 @@ def _plant(point: Point, error: Callable[[], BaseException | None]) -> None:
         return real(*args, **kwargs)
 
     setattr(owner, name, thrown)
-
-
-def manifests(project: Project) -> list[dict[str, Any]]:
-    """All manifests, oldest first."""
-    folder = project.root / ".orch/runs"
-    runs = sorted(each for each in os.listdir(folder) if (folder / each).is_dir())
-    return [json.loads((folder / each / "manifest.json").read_text()) for each in runs]
 
 
 def said(project: Project) -> str:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.conftest import manifests
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -40,13 +42,6 @@ ORCHFILE = """
     outputs = ["d"]
     cmd = "cp c d"
 """
-
-
-def manifests(project: Project) -> list[dict[str, Any]]:
-    """All manifests, oldest first."""
-    folder = project.root / ".orch/runs"
-    runs = sorted(each for each in os.listdir(folder) if (folder / each).is_dir())
-    return [json.loads((folder / each / "manifest.json").read_text()) for each in runs]
 
 
 def events(project: Project, run: str) -> list[dict[str, Any]]:

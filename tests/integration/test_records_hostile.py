@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.test_finalisation import Point, manifests, planted
+from tests.integration.conftest import manifests
+from tests.integration.test_finalisation import Point, planted
 
 if TYPE_CHECKING:
     from pathlib import Path

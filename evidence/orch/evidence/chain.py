@@ -15,11 +15,12 @@ import os
 from orch.cache.atomic import write_all
 from orch.cache.digest import of_bytes
 from orch.cache.lock import held
+from orch.cache.regular import open_regular
 from orch.evidence.index import VERSION, Link, began, being_linked, chain_text, link_line, parsed
 from orch.evidence.journal import cut_torn_line, whole_lines
 from orch.evidence.manifest import MANIFEST, UnreadableError, fields_of, status_in
 from orch.evidence.persister import Persister
-from orch.evidence.reading import opened, read_file
+from orch.evidence.reading import read_file
 from orch.evidence.text import encoded
 from orch.graph.errors import StateError
 
@@ -167,7 +168,7 @@ def _newest(place: Place, fd: int, next_run: str) -> Link | None:
 def _is_sound(place: Place, path: str, runs: Sequence[str]) -> bool:
     """Whether the end of the index can be read, and none of the newest runs is missing from it."""
     try:
-        fd = opened(path)
+        fd = open_regular(path)
     except FileNotFoundError:
         return not runs
     try:

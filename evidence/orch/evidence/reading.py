@@ -1,35 +1,24 @@
 """Reading records as they lie there, whoever put them there: only regular files, never through a link.
 
-Knows nothing of what they hold. Opening a FIFO would wait for ever (reliability 2).
+Knows nothing of what they hold.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-
-def opened(path: str) -> int:
-    """A descriptor of the regular file at `path`; raises OSError, also for anything else that is there."""
-    fd = os.open(path, _FLAGS)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise OSError(errno.EINVAL, "no regular file", path)
+from orch.cache.regular import open_regular
 
 
 def read_file(path: str, most: int = -1) -> bytes:
-    """The content of a file, or its first `most` bytes; raises as `opened` does."""
-    with open(opened(path), "rb") as file:
+    """The content of a file, or its first `most` bytes; raises OSError, also for what is no regular file."""
+    with open(open_regular(path), "rb") as file:
         return file.read(most)
 
 
 def read_end(path: str, most: int) -> bytes:
-    """The last `most` bytes of a file; raises as `opened` does."""
-    with open(opened(path), "rb") as file:
+    """The last `most` bytes of a file; raises OSError, also for what is no regular file."""
+    with open(open_regular(path), "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - most))
         return file.read(most)
 

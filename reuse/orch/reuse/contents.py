@@ -9,9 +9,10 @@ import os
 
 from orch.cache.atomic import write_all
 from orch.cache.digest import of_bytes
+from orch.cache.regular import open_regular
 from orch.graph.errors import StateError
 from orch.reuse import index, loose
-from orch.reuse.pack import Reader, is_damage, open_plain
+from orch.reuse.pack import Reader, is_damage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Contents:
                 _write(target, data, mode)
             return data is not None
         try:
-            source = open_plain(loose.path_of(self._folder.at("loose"), sha))
+            source = open_regular(loose.path_of(self._folder.at("loose"), sha))
         except OSError as error:
             if not is_damage(error):
                 raise

@@ -11,7 +11,7 @@ import os
 import sys
 
 from orch.cache.atomic import unique_name, write_all
-from orch.reuse.pack import open_plain
+from orch.cache.regular import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def store_file(folder: str, sha: str, source: str) -> int:
 
     Raises MismatchError if the file holds something else by now, OSError.
     """
-    fd = open_plain(source)
+    fd = open_regular(source)
     try:
         return _store(folder, sha, fd)
     finally:
@@ -50,7 +50,7 @@ def store_file(folder: str, sha: str, source: str) -> int:
 
 def read(folder: str, sha: str) -> bytes:
     """The content, not verified; raises OSError."""
-    fd = open_plain(path_of(folder, sha))
+    fd = open_regular(path_of(folder, sha))
     try:
         return b"".join(_chunks(fd))
     finally:
@@ -61,7 +61,7 @@ def verify(folder: str, sha: str) -> None:
     """Read a content; raises MismatchError if it is damaged, OSError."""
     import hashlib
 
-    fd = open_plain(path_of(folder, sha))
+    fd = open_regular(path_of(folder, sha))
     try:
         state = hashlib.sha256()
         for chunk in _chunks(fd):

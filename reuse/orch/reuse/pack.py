@@ -12,6 +12,7 @@ import stat
 
 from orch.cache.atomic import sync_folder, write_all
 from orch.cache.lock import try_lock
+from orch.cache.regular import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _BUFFER = 1 << 20
 _OPEN = 16
 _DAMAGE = {errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.EINVAL}
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class Writer:
@@ -127,17 +127,8 @@ class Reader:
     def _open(self, name: str) -> int:
         if len(self._fds) >= _OPEN:
             os.close(self._fds.pop(next(iter(self._fds))))
-        fd = self._fds[name] = open_plain(f"{self._folder}/{name}")
+        fd = self._fds[name] = open_regular(f"{self._folder}/{name}")
         return fd
-
-
-def open_plain(path: str) -> int:
-    """A descriptor to read a regular file; raises OSError for anything else, which is not waited for."""
-    fd = os.open(path, _READ)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise OSError(errno.ELOOP, "no regular file is there", path)
 
 
 def is_damage(error: OSError) -> bool:

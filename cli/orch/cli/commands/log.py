@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from orch.cache.regular import open_regular
 from orch.cli.console import shown
 from orch.engine.survey import take_survey
-from orch.evidence.reading import is_log, opened
+from orch.evidence.reading import is_log
 from orch.graph.errors import StateError
 
 TYPE_CHECKING = False
@@ -89,7 +90,7 @@ def _print_then(options: Options, console: Console, environ: Mapping[str, str]) 
 
 def _copy(path: str, console: Console) -> None:
     try:
-        with open(opened(path), "rb") as file:
+        with open(open_regular(path), "rb") as file:
             while data := file.read(_CHUNK):
                 console.out_bytes(data)
     except OSError as error:
