@@ -15,7 +15,7 @@ from orch.engine.evaluate import Evaluator
 from orch.engine.foreman import Foreman
 from orch.engine.keep import Keeper
 from orch.engine.observe import Observer
-from orch.engine.prepare import Preparer
+from orch.engine.prepare import Preparer, as_it_is
 from orch.engine.request import Requests
 from orch.engine.restore import Restorer
 from orch.engine.session import outer_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orch.cache.witness import Digests
     from orch.engine.judge import Judge
     from orch.engine.memory import Memory
+    from orch.engine.prepare import Wrap
     from orch.engine.recorder import Recorder
     from orch.engine.site import Orders
     from orch.graph.build_graph import BuildGraph
@@ -53,6 +54,7 @@ class Stand(NamedTuple):
     digests: Digests
     began_ns: int  # when this build did, by `clock`
     forbids_changes: bool = False  # no file may be changed in place
+    wrap: Wrap = as_it_is  # what becomes of a job before it is started
 
 
 class Task(NamedTuple):
@@ -94,7 +96,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
     with Processes(place.path("tmp")) as processes:
         task.check()  # from now on it is us who hear of signals
         observer = Observer(graph, digests, memory.made, stand.environ, processes)
-        preparer = Preparer(place, stand.run_id, observer, stand.clock, memory.made)
+        preparer = Preparer(place, stand.run_id, observer, stand.clock, memory.made, stand.wrap)
         site = Site(
             graph=graph,
             store=store,

@@ -20,7 +20,7 @@ from orch.run.environment import secret_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from orch.cache.place import Place
     from orch.cache.stamp import Clock
@@ -28,9 +28,15 @@ if TYPE_CHECKING:
     from orch.engine.observe import Observer
     from orch.graph.task import Node, Pattern
 
+    Wrap = Callable[[Node, Assessment, Job], Job]
 
 _SAFE = "_.=,@-"  # in the name of a log, beside letters and digits
 _NAMED = 5  # paths that are named one by one when they are moved to the trash
+
+
+def as_it_is(node: Node, assessment: Assessment, job: Job) -> Job:
+    """The job itself: how a task is started where nothing confines or watches it."""
+    return job
 
 
 class Preparer:
@@ -43,6 +49,7 @@ class Preparer:
         observer: Observer,
         clock: Clock,
         made: Mapping[str, Mapping[str, str]],
+        wrap: Wrap,
     ) -> None:
         self._place = place
         self._run_id = run_id
@@ -50,6 +57,7 @@ class Preparer:
         self._digests = observer.digests
         self._clock = clock
         self._made = made
+        self._wrap = wrap
         self._argument_files: list[str] = []
         self._python = [os.path.realpath(one) for one in (sys.prefix, dirname(sys.executable), __file__)]
         self._scratch = place.path("tmp", os.urandom(8).hex())
@@ -79,7 +87,8 @@ class Preparer:
             if os.path.lexists(node.depfile):
                 to_trash(self._place, self._run_id, node.depfile)
             os.makedirs(dirname(node.depfile) or ".", exist_ok=True)
-        return Started(node, assessment, self._clock.now_ns(), depfile, number), job, moved
+        started = Started(node, assessment, self._clock.now_ns(), depfile, number)
+        return started, self._wrap(node, assessment, job), moved
 
     def remove_leftovers(self, started: Started) -> None:
         """Take away what an interrupted attempt wrote at its output paths: it is its own (X1)."""
