@@ -9,7 +9,7 @@ import pytest
 
 from orch.cache import snapshot
 from orch.cache.proof import FIELDS, boot_id, examine, hashed, identity, secret_key
-from orch.cache.snapshot import Facts, write
+from orch.cache.snapshot import NEVER_NS, Facts, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ class Snapshot:
             identity(os.fsencode(root)),
             boot_id(),
             NOW_NS,
+            NEVER_NS,
             {b"CC": hashed(self.key, b"gcc"), b"LD": 0},
             (b"GCC_",),
             [b"c"],

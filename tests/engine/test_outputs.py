@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orch.engine.outputs import find_outputs, has_moved, has_open_outputs, owner_of
+from orch.engine.outputs import find_outputs, has_moved, has_open_outputs
 from orch.rules.listing import Listing
+from orch.rules.match import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orch.graph.build_graph import BuildGraph, Input, needed_by, topological
-from orch.graph.task import Command, Milestone, Node, Pattern
+from orch.graph.build_graph import BuildGraph, Input, topological
+from orch.graph.goal import Milestone, needed_by
+from orch.graph.task import Command, Node, Pattern
 
 
 def node(name: str, *needs: str, outputs: tuple[Pattern, ...] = ()) -> Node:

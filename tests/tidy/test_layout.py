@@ -26,9 +26,11 @@ MAY_IMPORT = {
     "run": {"run", "graph"},
     "evidence": {"evidence", "cache", "graph"},
     "history": {"history", "evidence", "cache", "graph"},
-    "engine": {"engine", "run", "reuse", "evidence", "cache", "rules", "orchfile", "graph"},
+    "goals": {"goals", "run", "evidence", "cache", "rules", "orchfile", "graph"},
+    "engine": {"engine", "goals", "run", "reuse", "evidence", "cache", "rules", "orchfile", "graph"},
     "cli": {
-        *("cli", "engine", "run", "reuse", "history", "evidence", "cache", "rules", "orchfile", "graph"),
+        *("cli", "engine", "goals", "run", "reuse", "history", "evidence", "cache", "rules", "orchfile"),
+        "graph",
     },
 }
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     Check = Callable[[Path], list[str]]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LAYERS = ("graph", "orchfile", "rules", "cache", "reuse", "evidence", "history", "run", "engine", "cli")
+LAYERS = (
+    *("graph", "orchfile", "rules", "cache", "reuse", "evidence", "history", "run", "goals", "engine", "cli"),
+)
 
 MAX_FILE = 300
 MAX_FUNCTION = 50  # without its docstring

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     # The facts; of each shard the offset behind the header, length, number of paths and hash; sections alike.
     Header = tuple[tuple[Any, ...], list[tuple[int, int, int, bytes]], list[tuple[int, int, bytes]]]
 
-MAGIC = b"orchsnp3"
+MAGIC = b"orchsnp4"
 _OWN = (b"ORCH_TRUST_STATE",)  # of the caller's variables these change what a build does
 HEAD = 24  # magic, hash and length of the header
 MOST_CHANGED = 1000  # paths; with more a build does well to look at everything
@@ -159,8 +159,8 @@ def _open(handle: int, root: bytes, environment: "Mapping[bytes, bytes]", now_ns
     if source_hash(key, raw) != start[8:16]:
         raise Doubt
     header = marshal.loads(raw)
-    same, boot, written_ns, values, prefixes, absent = header[0][:6]
-    if same != identity(root) or boot != boot_id() or now_ns < written_ns:
+    same, boot, written_ns, until_ns, values, prefixes, absent = header[0][:7]
+    if same != identity(root) or boot != boot_id() or not written_ns <= now_ns < until_ns:
         raise Doubt
     for name, value in values.items():
         found = environment.get(name)

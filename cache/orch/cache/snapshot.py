@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orch.cache.place import Place
     from orch.cache.proof import Row, Snapshot
 
+NEVER_NS = 1 << 62
 _FORK_FROM = 4000  # paths; below, a second process costs more than it saves
 
 
@@ -30,6 +31,7 @@ class Facts(NamedTuple):
     identity: bytes  # format, tool, interpreter and root
     boot: bytes  # id of the running system: after a restart outputs are looked at again
     written_ns: int  # wall clock; an earlier now means that the clock cannot be trusted
+    until_ns: int  # wall clock; from then on an approval has lapsed
     values: dict[bytes, int]  # variable -> keyed hash of its value, 0 = unset
     prefixes: tuple[bytes, ...]  # no variable that begins so may be set beside those in `values`
     absent: list[bytes]  # paths that must not exist

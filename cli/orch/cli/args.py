@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from orch.cli.goal_args import ACTIONS, add_gate_flags, add_milestone_flags, check_goal_action
 from orch.cli.run_args import RUN_ACTIONS, RUN_FLAGS, add_run_flags, check_action
 from orch.cli.values import age_s, byte_count, captured_bytes, job_count, one_of, path, wait_s
 from orch.graph.errors import UsageError, nearest
@@ -25,10 +26,12 @@ COMMANDS = {
     "check": "look for mistakes and for what may surprise",
     "cache": "show, tidy or verify the results that are kept: stats, gc, verify",
     "runs": "look at what earlier runs did: list, show, diff, verify, gc, export",
+    "gate": "look at gates, and say that one may open: show, approve, reject",
+    "milestone": "how far milestones are: status, attest, verify, mirror",
     "init": "write an Orchfile for what is in this folder",
     "schema": "print the JSON Schema of Orchfile.toml, or of manifest, events, metrics or state",
 }
-LATER = ("watch", "import", "completion", "gate", "milestone", "hook", "audit")
+LATER = ("watch", "import", "completion", "hook", "audit")
 _LATER_FLAGS = ("--since", "--mode", "--allow")
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _SCHEMAS = ("manifest", "events", "metrics", "state")
@@ -38,7 +41,20 @@ _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
 _WITH_VALUE = (
     *("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age", "--format"),
-    *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output", "--capture", "--wait"),
+    *(
+        "--by",
+        "--note",
+        "--key",
+        "--run",
+        "--trace",
+        "--limit",
+        "--keep",
+        "--target",
+        "-o",
+        "--output",
+        "--capture",
+        "--wait",
+    ),
 )
 
 
@@ -74,6 +90,12 @@ class Options(NamedTuple):
     target: str = ""
     output: str = ""  # a file, "" = standard output
     capture_bytes: int | None = None
+    by: str = ""  # who says so
+    note: str = ""
+    sign: bool = False
+    key: str = ""  # a file
+    yes: bool = False
+    check: bool = False
     argv: tuple[str, ...] = ()  # all of it, as it was given
     wait_s: float | None = None  # None = as long as it takes
 
@@ -98,6 +120,8 @@ def parse(arguments: Sequence[str]) -> Options:
     _check_targets(command, targets, args)
     if command == "runs":
         check_action(targets, {name for name in RUN_FLAGS if found.get(name)})
+    if command in ACTIONS:
+        check_goal_action(command, targets, {name for name, value in found.items() if value})
     return Options(command, targets, args, **found)
 
 
@@ -235,6 +259,9 @@ def _targets(parser: argparse.ArgumentParser, command: str) -> None:
     elif command == "runs":
         what = f"{', '.join(RUN_ACTIONS)}; then runs: an id, its beginning or end, last, last~2"
         parser.add_argument("targets", nargs="*", metavar="ACTION", help=what)
+    elif command in ACTIONS:
+        what = f"{', '.join(ACTIONS[command])}; then names of {command}s"
+        parser.add_argument("targets", nargs="*", metavar="ACTION", help=what)
     elif command == "schema":
         parser.add_argument("targets", nargs="*", metavar="RECORD", help=", ".join(_SCHEMAS))
     elif command in _NO_TARGETS:  # taken all the same, so that they can be refused by name
@@ -253,6 +280,8 @@ _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "clean": _clean,
     "cache": _cache,
     "runs": add_run_flags,
+    "gate": add_gate_flags,
+    "milestone": add_milestone_flags,
     "why": _of_run,
     "log": _of_run,
 }

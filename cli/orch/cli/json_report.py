@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import time
 
+from orch.goals.record import gate_fields
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +95,9 @@ class JsonReporter:
         status = (
             "succeeded" if not summary.exit_code else "interrupted" if summary.exit_code > 128 else "failed"
         )
+        for verdict in summary.gates:
+            opener = verdict.opener or None
+            self._say("gate_judged", gate=verdict.gate.name, **gate_fields(verdict), opener=opener)
         self._say(
             "run_finished",
             run=summary.run,
@@ -103,7 +108,7 @@ class JsonReporter:
             duration_s=round(summary.duration_s, 4),
         )
 
-    def _say(self, kind: str, **fields: object) -> None:
+    def _say(self, kind: str, /, **fields: object) -> None:
         self._console.out(json.dumps({"type": kind, **fields}))
 
 

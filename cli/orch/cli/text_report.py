@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from orch.cache.verdict import Reason
     from orch.cli.console import Console
     from orch.engine.reporter import Result, Summary
+    from orch.goals.verdict import Verdict
     from orch.run.child import Job
 
 _CHUNK = 1 << 20
+_BAD = {"failed": "FAILED", "advisory": "failed (allowed)", "gated": "not run:"}
 
 
 class TextReporter:
@@ -125,6 +127,9 @@ class TextReporter:
         self._clear()
         for milestone, node in summary.missed:
             self._console.note(f"milestone {milestone} is not reached: {node} did not succeed")
+        for verdict in summary.gates:
+            if not verdict.holds:
+                self._closed(verdict)
         if self._quiet and not summary.exit_code:
             return
         if summary.counts["fresh"] == sum(summary.counts.values()):
@@ -137,12 +142,21 @@ class TextReporter:
             for node in summary.failed:
                 self._console.err(f"  failed: {shown(node)}")
 
+    def _closed(self, verdict: Verdict) -> None:
+        """A gate that does not hold: why, and what opens it."""
+        gate = verdict.gate
+        word = "is closed" if gate.enforced else "does not hold (advisory)"
+        sentence = f"gate {gate.name} {word}: {'; '.join(verdict.reasons)}"
+        (self._console.note if gate.enforced else self._console.warning)(sentence)
+        if verdict.opener and gate.enforced:
+            self._console.hint(verdict.opener, "  ")
+
     # -- blocks ----------------------------------------------------------------------------------
 
     def _block(self, result: Result) -> None:
         was_live = self._live == result.node
         log = result.exit.log_path if result.exit else ""
-        bad = result.ending in ("failed", "advisory")
+        bad = result.ending in _BAD
         says_more = self._verbose and result.from_run
         if not was_live and (bad or log or says_more or not self._console.is_terminal):
             self._heading(result.node, result)
@@ -157,14 +171,14 @@ class TextReporter:
             self._live = ""
 
     def _heading(self, node: str, result: Result | None = None) -> None:
-        bad = result is not None and result.ending in ("failed", "advisory")
+        bad = result is not None and result.ending in _BAD
         if self._quiet and not bad:
             return
         if result is None or not bad:
             remark = _remark(result, verbose=self._verbose) if result else ""
             self._line(f"{self._count()} {shown(node)}{remark}")
             return
-        word = "FAILED" if result.ending == "failed" else "failed (allowed)"
+        word = _BAD[result.ending]
         reason = result.failure.sentence if result.failure else ""
         self._line(f"{self._count()} {self._console.paint(word, 'red')} {shown(node)}: {shown(reason)}")
 

@@ -32,6 +32,7 @@ class Failure(NamedTuple):
 
     sentence: str
     hint: str = ""
+    is_gated: bool = False  # a gate before it is closed: it did not fail
 
 
 def from_cwd(cwd: str, path: str) -> str:

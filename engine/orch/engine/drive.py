@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orch.cache.stamp import Clock
     from orch.cache.store import Store
     from orch.cache.witness import Digests
+    from orch.engine.attempt import Failure
     from orch.engine.judge import Judge
     from orch.engine.memory import Memory
     from orch.engine.prepare import Wrap
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from orch.engine.site import Orders
     from orch.graph.build_graph import BuildGraph
     from orch.graph.schedule import Capacity, Schedule
+    from orch.graph.task import Node
     from orch.reuse.settings import Settings
 
 
@@ -69,6 +71,7 @@ class Task(NamedTuple):
     make_judge: Callable[[Observer], Judge]
     snapshot: str = ""  # the name of the one that the build started from
     check: Callable[[], None] = lambda: None  # raises what was asked of this program before
+    closed_for: Callable[[Node], Failure | None] = lambda _: None  # see Site
     wait_s: float | None = None  # how long a node may wait for another build; None = as long as it takes
 
 
@@ -109,6 +112,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
             restorer=Restorer(cache, graph, digests, preparer, stand.orchfile, stand.run_id),
             keeper=keeper,
             reporter=reporter,
+            closed_for=task.closed_for,
             began_ns=stand.began_ns,
         )
         foreman = Foreman(site, task.schedule, task.capacity, task.orders)

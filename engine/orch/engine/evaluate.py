@@ -15,8 +15,9 @@ from orch.cache.stamp import stamp_of
 from orch.engine.attempt import Failure, from_cwd
 from orch.engine.inplace import PREFIX, forbid_changes, state_left
 from orch.engine.lookup import declared_parts
-from orch.engine.outputs import find_outputs, owner_of
+from orch.engine.outputs import find_outputs
 from orch.rules.fill import text
+from orch.rules.match import owner_of
 from orch.run.environment import undeclared
 
 TYPE_CHECKING = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 
-from orch.cache.verdict import Reason
 from orch.engine.attempt import Failure, Refused
 from orch.engine.leaders import Leaders
 from orch.engine.observe import FactError
@@ -87,21 +86,20 @@ class Foreman:
                 return
 
     def _assess(self, name: str) -> Assessment | Failure:
+        node = self._site.graph.nodes[name]
         try:
-            assessment = self._site.judge.assess(self._site.graph.nodes[name])
+            closed = self._site.closed_for(node) if node.goals else None
+            return closed or self._orders.added_to(self._site.judge.assess(node), name)
         except FactError as error:
             return Failure(str(error))
         except OSError as error:
             return Failure(f"{error.filename} cannot be read: {error.strerror}")
-        extra = [Reason("forced")] if name in self._orders.forced else []
-        extra += [Reason("args")] if name == self._orders.args_for else []
-        return assessment._replace(reasons=(*assessment.reasons, *extra)) if extra else assessment
 
     def _unassessed(self, name: str, failure: Failure) -> None:
         """A node cannot be judged; where a signal ended a command of its `cmd_inputs` it did not fail."""
         self._heed(self._site.processes.wait(0.0))
         if not self._is_stopping:
-            self._end(Result(name, self._failed(name), failure=failure))
+            self._end(Result(name, "gated" if failure.is_gated else self._failed(name), failure=failure))
 
     def _fresh(self, name: str) -> None:
         self.fresh += 1
@@ -297,4 +295,4 @@ class Foreman:
             self._stop_starting()
 
     def _failed(self, name: str) -> Ending:
-        return "advisory" if self._site.graph.nodes[name].allow_failure else "failed"
+        return self._orders.ending_of_failure(self._site.graph.nodes[name])

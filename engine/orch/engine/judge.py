@@ -8,8 +8,9 @@ from __future__ import annotations
 from orch.cache.digest import MISSING
 from orch.cache.key import key_of
 from orch.cache.verdict import Reason, Verdict, changed_parts, void
-from orch.engine.outputs import find_outputs, has_open_outputs, owner_of
+from orch.engine.outputs import find_outputs, has_open_outputs
 from orch.graph.value import NamedTuple
+from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

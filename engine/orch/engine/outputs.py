@@ -6,7 +6,7 @@ import os
 
 from orch.cache.digest import FOLDER
 from orch.graph.value import NamedTuple
-from orch.rules.match import covers, matches
+from orch.rules.match import covers, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,12 +65,6 @@ def refusal(node: Node, members: Mapping[str, str]) -> str:
         if not is_whole and (found or not pattern.optional):
             return f"{pattern.written} is missing"
     return ""
-
-
-def owner_of(graph: BuildGraph, path: str) -> str:
-    """The node that declares `path` as an output: by name, below a `dir/` or by a pattern, else ""."""
-    owner = graph.owners.get(path) or graph.trees.get(path) or graph.tree_over(path)
-    return owner or next((node for pattern, node in graph.globs if matches(pattern, path)), "")
 
 
 def has_moved(graph: BuildGraph, node: str, path: str) -> bool:

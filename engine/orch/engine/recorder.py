@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import time
 
-from orch.cache.digest import digest_file
 from orch.cache.snapshot import disarm
 from orch.engine.commit import Commit
+from orch.engine.ended import ended_entry, from_root
 from orch.engine.origin import header_of
 from orch.evidence.book import Book
 from orch.evidence.chain import PATIENCE_S
 from orch.evidence.entry import Entry
 from orch.evidence.manifest import Ending, status_of
+from orch.goals.record import approval_fields, gate_fields
 from orch.graph.errors import BusyError, OrchError, UsageError, exit_code_of
 
 TYPE_CHECKING = False
@@ -27,11 +28,8 @@ if TYPE_CHECKING:
     from orch.cache.verdict import Reason
     from orch.engine.origin import Origin
     from orch.engine.reporter import Notes, Reporter, Result, Summary
-    from orch.evidence.entry import Status
+    from orch.goals.verdict import Verdict
     from orch.run.child import Job
-
-_STATUS: Mapping[str, Status] = {"ok": "ok", "failed": "failed", "advisory": "advisory", "stopped": "stopped"}
-_LARGE_LOG = 64 << 20  # bytes; a longer log is not read again for its digest
 
 
 class Recorder:
@@ -115,7 +113,7 @@ class Recorder:
             attempt=result.tries,
             failure=result.failure.sentence if result.failure else "",
             exit_code=ended.code if ended else None,
-            log=self._relative(ended.log_path) if ended else "",
+            log=from_root(ended.log_path, self._root) if ended else "",
         )
         self.inner.retrying(result)
 
@@ -123,14 +121,21 @@ class Recorder:
         """A node ended otherwise than fresh."""
         self.begin()
         kind = "node_restored" if result.from_run and result.ending == "ok" else "node_finished"
-        self._book.ended(kind, result.node, self._entry(result))
+        before = self._open.get(result.node) or Entry("running", start_s=self._book.elapsed_s)
+        self._book.ended(kind, result.node, ended_entry(before, result, self._root))
         self._open.pop(result.node, None)
         if result.exit and result.exit.log_path:
-            log = self._relative(result.exit.log_path)
+            log = from_root(result.exit.log_path, self._root)
             self._book.printed(result.node, log, result.exit.log_bytes)
         for name in result.unmet:
             self._book.ended("node_skipped", name, Entry("skipped", because=result.node))
         self.inner.ended(result)
+
+    def judged(self, verdicts: Sequence[Verdict]) -> None:
+        """Gates were judged: whatever came of it is put down."""
+        self.begin()
+        for verdict in verdicts:
+            self._book.judged(verdict.gate.name, gate_fields(verdict), approval_fields(verdict))
 
     def note(self, sentence: str) -> None:
         """Something that the user should know."""
@@ -253,42 +258,3 @@ class Recorder:
             dirty=is_dirty,
         )
         self._book.finish(ending, patience_s, bare=bare)
-
-    def _entry(self, result: Result) -> Entry:
-        entry = self._open.get(result.node) or Entry("running", start_s=self._book.elapsed_s)
-        attempt, ended, failure = result.attempt, result.exit, result.failure
-        restored = result.from_run and result.ending == "ok"
-        entry = entry._replace(
-            status="restored" if restored else _STATUS[result.ending],
-            reasons=result.reasons or entry.reasons,
-            attempts=0 if result.from_run else result.tries if ended else 0,
-            failure=failure.sentence if failure else "",
-            hint=failure.hint if failure else "",
-            from_run=result.from_run,
-        )
-        if attempt:
-            entry = entry._replace(key=attempt.record.key, parts=attempt.parts, outputs=attempt.outputs)
-        if ended:
-            log = self._relative(ended.log_path)
-            entry = entry._replace(
-                exit_code=ended.code,
-                signal=ended.signal,
-                duration_s=ended.duration_s,
-                cpu_s=ended.cpu_s,
-                peak_rss_bytes=ended.peak_rss_bytes,
-                leftovers=ended.leftovers,
-                log=log,
-                log_bytes=ended.log_bytes,
-                log_sha256=_digest(log)[2:] if log and ended.log_bytes <= _LARGE_LOG else "",
-            )
-        return entry
-
-    def _relative(self, path: str) -> str:
-        return path.removeprefix(self._root + "/")
-
-
-def _digest(path: str) -> str:
-    try:
-        return digest_file(path)
-    except OSError:
-        return ""

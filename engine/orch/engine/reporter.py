@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orch.cache.record import Finished
     from orch.cache.verdict import Reason
     from orch.engine.attempt import Failure
+    from orch.goals.verdict import Verdict
     from orch.graph.schedule import Ending
     from orch.run.child import Exit, Job
 
@@ -61,3 +62,4 @@ class Summary(NamedTuple):
     failed: tuple[str, ...] = ()
     missed: tuple[tuple[str, str], ...] = ()  # milestones not reached, each with a node in the way
     gave_up: Conflict | None = None  # for this one the build did not wait any longer
+    gates: tuple[Verdict, ...] = ()  # of the milestones that it had to do with

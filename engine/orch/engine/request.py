@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from orch.cache.bound import ALONE, Bound
 from orch.cache.claim import Request
-from orch.engine.outputs import owner_of
 from orch.graph.lazy import Lazy
+from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,15 +13,17 @@ from orch.cache import compiled, proof, snapshot
 from orch.cache.digest import FOLDER, MISSING, digest_input, digest_listing
 from orch.cache.links import links_on
 from orch.cache.stamp import of_stat, stamp_of
-from orch.engine.outputs import find_outputs, has_open_outputs, owner_of
+from orch.engine.outputs import find_outputs, has_open_outputs
 from orch.engine.targets import select
+from orch.engine.variables import keyed_prefixes, keyed_values
 from orch.graph.plain import plain
+from orch.graph.value import NamedTuple
 from orch.rules.listing import Listing
-from orch.run.environment import BASE_KEYED
+from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from orch.cache.place import Place
     from orch.cache.stamp import Clock, Stamp
@@ -29,6 +31,17 @@ if TYPE_CHECKING:
     from orch.engine.observe import Observer
     from orch.engine.project import Project
     from orch.engine.targets import Selection
+
+
+class Gated(NamedTuple):
+    """What the gates of the targets add to what must still hold."""
+
+    is_gated: bool = False  # only a build of everything can judge them again
+    paths: tuple[str, ...] = ()
+    until_ns: int = snapshot.NEVER_NS
+
+
+UNGATED = Gated()
 
 
 class _Doubt(Exception):
@@ -42,6 +55,7 @@ def seal(
     targets: Sequence[str],
     found: tuple[Observer, Memory, Clock],
     run: str,
+    gated: Gated = UNGATED,
 ) -> None:
     """Write the snapshot for a bare build of `targets`, whose closure `nodes` is fresh, as `run` found."""
     observer, memory, clock = found
@@ -51,20 +65,25 @@ def seal(
         proof.words_for(os.fsencode(project.here), [os.fsencode(one) for one in targets], environ)
     )
     try:
-        stage.add(nodes)
+        stage.add(nodes, gated.paths)
         key = proof.key_from(place.register.secret())
+        declared = [project.graph.nodes[name] for name in nodes]
         facts = snapshot.Facts(
             identity=proof.identity(os.fsencode(project.root)),
             boot=proof.boot_id(),
             written_ns=time.time_ns(),
-            values=stage.values(key, nodes, environ),
-            prefixes=stage.prefixes(nodes),
+            until_ns=gated.until_ns,
+            values=keyed_values(key, declared, environ),
+            prefixes=keyed_prefixes(declared),
             absent=[os.fsencode(path) for path in stage.absent],
             nodes=len(nodes),
             run=os.fsencode(run),
         )
         rows = {os.fsencode(path): _row(stamp) for path, stamp in stage.stamps.items()}
-        sections = (compiled.packed_paths(stage.path_facts()), stage.packed_nodes(select(project, targets)))
+        sections = (
+            compiled.packed_paths(stage.path_facts()),
+            stage.packed_nodes(select(project, targets), gated),
+        )
         snapshot.write(place.path("snapshot", name), key, facts, rows, sections)
     except (_Doubt, OSError):
         return
@@ -85,8 +104,8 @@ class _Seal:
         self._readers: dict[str, list[int]] = {}
         self._owners: dict[str, int] = {}
 
-    def add(self, nodes: Collection[str]) -> None:
-        """Everything that these nodes depend on; raises _Doubt."""
+    def add(self, nodes: Collection[str], others: Collection[str]) -> None:
+        """Everything that these nodes depend on, and files beside that; raises _Doubt."""
         if self._observer.digests.drifted:
             raise _Doubt  # of two readers one may have been judged by the older content
         graph = self._project.graph
@@ -107,6 +126,8 @@ class _Seal:
                 self._owners[path] = number
             optional = (one.path for one in node.outputs or () if one.optional and one.kind != "glob")
             self.absent.update(dict.fromkeys(path for path in optional if path not in made))
+        for path in others:
+            self._file(path)
         self._consulted()
         self._listed(nodes)
         for tool in self._observer.tools.values():
@@ -135,7 +156,7 @@ class _Seal:
             return "fixed"
         return "folder" if digest.startswith("n:") else "file"
 
-    def packed_nodes(self, selection: Selection) -> bytes:
+    def packed_nodes(self, selection: Selection, gated: Gated) -> bytes:
         """The nodes with their edges, and what a build must know of the graph beyond them."""
         graph = self._project.graph
         number = {name: number for number, name in enumerate(self._order)}
@@ -164,30 +185,10 @@ class _Seal:
             "globs": graph.globs,
             "others": others,
             "tasks": {name: graph.nodes[name].task for name in strangers},
+            "gated": gated.is_gated,
             "goals": tuple((name, graph.goal(name)) for name in selection.milestones),
         }
         return compiled.packed_nodes(items, facts)
-
-    def values(self, key: int, nodes: Collection[str], environ: Mapping[bytes, bytes]) -> dict[bytes, int]:
-        """Keyed hashes of every variable of the caller that is in a key, 0 for one that is unset."""
-        names = {os.fsencode(one) for one in self._patterns(nodes) if "*" not in one}
-        if any(self._project.graph.nodes[name].tools for name in nodes):
-            names.add(b"PATH")
-        prefixes = self.prefixes(nodes)
-        names |= {name for name in environ if name.startswith(prefixes)}
-        return {name: proof.hashed(key, environ[name]) if name in environ else 0 for name in names}
-
-    def prefixes(self, nodes: Collection[str]) -> tuple[bytes, ...]:
-        """What the name of a variable begins with that would be in a key, were it set."""
-        return tuple(
-            sorted({os.fsencode(one.partition("*")[0]) for one in self._patterns(nodes) if "*" in one})
-        )
-
-    def _patterns(self, nodes: Collection[str]) -> set[str]:
-        found: set[str] = set(BASE_KEYED)
-        for name in nodes:
-            found.update(self._project.graph.nodes[name].environment.inputs)
-        return found
 
     def _file(self, path: str) -> None:
         """A file by the stamp under which its digest was read."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from orch.engine.reporter import Summary
-from orch.graph.errors import BusyError
+from orch.graph.errors import BusyError, ClosedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.cache.claim import Conflict
     from orch.engine.foreman import Foreman
+    from orch.goals.verdict import Verdict
     from orch.graph.schedule import Schedule
 
 
@@ -27,10 +28,11 @@ def summary_of(
     missed: tuple[tuple[str, str], ...],
     gave_up: Conflict | None,
     duration_s: float,
+    gates: tuple[Verdict, ...] = (),
 ) -> Summary:
     """Counts, failures and the exit code (design 3); `missed` are milestones that were not reached.
 
-    `gave_up` is what the build did not wait for any longer.
+    `gave_up` is what the build did not wait for any longer; `gates` are those of the milestones asked for.
     """
     endings = list(schedule.endings.values())
     counts = {
@@ -39,10 +41,12 @@ def summary_of(
         "fresh": foreman.fresh,
         "failed": endings.count("failed"),
         "advisory": endings.count("advisory"),
-        "skipped": endings.count("unmet") + endings.count("unmet-advisory"),
+        "skipped": sum(ending in ("unmet", "unmet-advisory", "gated") for ending in endings),
         "stopped": endings.count("stopped"),
     }
     failed = tuple(name for name, ending in schedule.endings.items() if ending == "failed")
-    code = 128 + foreman.stopped_by if foreman.stopped_by else 1 if failed else 0
+    is_closed = "gated" in endings or any(one.closes for one in gates)
+    code = 1 if failed else ClosedError.exit_code if is_closed else 0
+    code = 128 + foreman.stopped_by if foreman.stopped_by else code
     code = BusyError.exit_code if gave_up else code
-    return Summary(run_id, code, counts, duration_s, failed, missed, gave_up)
+    return Summary(run_id, code, counts, duration_s, failed, missed, gave_up, gates)

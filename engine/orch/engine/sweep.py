@@ -9,10 +9,10 @@ import os
 
 from orch.cache.atomic import remove_unnamed
 from orch.cache.trash import remove_empty_parents, remove_output, to_trash
-from orch.engine.outputs import owner_of
 from orch.evidence.journal import EVENTS
 from orch.evidence.manifest import MANIFEST
 from orch.evidence.settle import run_names
+from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from posixpath import join, normpath
 
-from orch.engine.outputs import owner_of
 from orch.graph.errors import UsageError
+from orch.graph.goal import gates_of
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, matcher
+from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from orch.engine.project import Project
+    from orch.graph.build_graph import BuildGraph
+    from orch.graph.task import Node
 
 
 class Selection(NamedTuple):
@@ -36,6 +39,38 @@ def select(project: Project, texts: Sequence[str]) -> Selection:
             return Selection(_implicit(project), (), ())
         return _merge([part for text in default if (part := _named(project, text, "")) is not None])
     return _merge([_one(project, text) for text in texts])
+
+
+def concerned(graph: BuildGraph, milestones: Iterable[str], nodes: Iterable[str]) -> tuple[str, ...]:
+    """The milestones with gates, on their own or below, that were asked for or that these nodes need."""
+    names = dict.fromkeys((*milestones, *(goal for node in nodes for goal in graph.nodes[node].goals)))
+    return tuple(name for name in names if gates_of(graph.milestones, name))
+
+
+def lenient(graph: BuildGraph, selection: Selection, nodes: Collection[str]) -> frozenset[str]:
+    """Those of the selected nodes that only advisory gates look at: their failure fails nothing (M1)."""
+    if all(gate.enforced for gate in graph.gates.values()):
+        return frozenset()
+    reached = {node for name in selection.milestones for node in graph.goal(name)}
+    asked = {node for task in selection.tasks for node in graph.tasks.get(task, ())}
+    asked |= {node for name in selection.milestones for node in graph.goal(name, enforced_only=True)}
+    todo = [*asked, *(node for node in selection.nodes if node not in reached)]
+    needed: set[str] = set()
+    while todo:
+        node = todo.pop()
+        if node not in needed:
+            needed.add(node)
+            todo += _needed_before(graph, graph.nodes[node])
+    return frozenset(nodes) - needed
+
+
+def _needed_before(graph: BuildGraph, node: Node) -> set[str]:
+    """What must have ended well before a node, without what only advisory gates look at."""
+    soft: set[str] = set()
+    for name in node.goals:
+        soft |= {*graph.goal(name)} - {*graph.goal(name, enforced_only=True)}
+    taken = {item.owner for item in graph.inputs[node.id]}
+    return {*graph.before[node.id]} - (soft - taken - {*node.needs})
 
 
 def _merge(parts: list[Selection]) -> Selection:

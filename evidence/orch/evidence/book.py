@@ -21,7 +21,7 @@ from orch.graph.errors import OrchError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orch.cache.place import Place
     from orch.cache.verdict import Reason
@@ -79,7 +79,7 @@ class Book:
         self.persister.put(*self._documents[0])
         self.persister.write_due()
 
-    def tell(self, kind: str, **fields: object) -> None:
+    def tell(self, kind: str, /, **fields: object) -> None:
         """Add an event to those of a run that has begun."""
         self._write(self._encode({"t": round(self.elapsed_s, 6), "type": kind, **fields}))
 
@@ -103,6 +103,15 @@ class Book:
             b'{"t":%b,"type":"%b","node":%b,"entry":%b,"new_parts":[%b]}'
             % (time_s, kind.encode(), self._encode(node), coded, new)
         )
+        self._put()
+
+    def judged(
+        self, gate: str, fields: Mapping[str, object], approvals: Sequence[Mapping[str, object]]
+    ) -> None:
+        """A gate was judged, and these approvals of it count."""
+        self.begin()
+        self._draft.claims.add(gate, fields, approvals)
+        self.tell("gate_judged", gate=gate, **fields, approvals=list(approvals))
         self._put()
 
     def printed(self, node: str, log: str, size: int) -> None:

@@ -25,6 +25,28 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 
 
+# What a manifest says of gates and permissions, and how it looks when there is nothing to say.
+CLAIMED: Mapping[str, object] = {"gates": {}, "approvals": [], "grants": [], "escalations": []}
+
+
+class Claims:
+    """What was found of gates."""
+
+    def __init__(self) -> None:
+        self._gates: dict[str, Mapping[str, object]] = {}
+        self._approvals: dict[str, Sequence[Mapping[str, object]]] = {}
+
+    def add(self, gate: str, fields: Mapping[str, object], approvals: Sequence[Mapping[str, object]]) -> None:
+        """A gate was judged."""
+        self._gates[gate] = fields
+        self._approvals[gate] = approvals
+
+    def fields(self) -> dict[str, object]:
+        """The fields `gates` and `approvals` of a manifest."""
+        approvals = [one for found in self._approvals.values() for one in found]
+        return {"gates": dict(self._gates), "approvals": approvals}
+
+
 class Header(NamedTuple):
     """What is known of a run when it begins."""
 
@@ -65,6 +87,7 @@ class Draft:
         self.header = header
         self.encode = encode
         self.table = PartTable(encode)
+        self.claims = Claims()
         self._entries: dict[bytes, bytes] = {}
         self._running: dict[str, Entry] = {}
 
@@ -92,7 +115,8 @@ class Draft:
 
     def text(self, ending: Ending) -> bytes:
         """The whole manifest."""
-        return manifest_text(facts_of(self.header), ending, self.table.lines, self.entries(), self.encode)
+        facts = {**facts_of(self.header), **self.claims.fields()}
+        return manifest_text(facts, ending, self.table.lines, self.entries(), self.encode)
 
 
 def facts_of(header: Header) -> dict[str, object]:
@@ -132,10 +156,7 @@ def manifest_text(
         "commit": ending.commit or None,
         "dirty": ending.dirty,
         "counts": dict(ending.counts),
-        "gates": {},
-        "approvals": [],
-        "grants": [],
-        "escalations": [],
+        **{name: facts.get(name, empty) for name, empty in CLAIMED.items()},
         "events": dict(ending.events) or None,
         "previous": dict(ending.previous) if ending.previous else None,
     }

@@ -61,13 +61,16 @@ class Persister:
             except OSError:
                 self._waiting[path] = _Waiting(one.make, time.monotonic() + _LEAST_S)
 
-    def write(self, path: str, data: bytes, *, durable: bool) -> None:
-        """Write a version now, instead of what waits; raises OSError, and then `path` is as it was."""
-        self._write(path, lambda: data, durable=durable)
+    def write(self, path: str, data: bytes, *, durable: bool, mode: int = 0o600) -> None:
+        """Write a version now, instead of what waits; raises OSError, and then `path` is as it was.
 
-    def _write(self, path: str, make: Make, *, durable: bool) -> None:
+        `mode` is cut by the umask.
+        """
+        self._write(path, lambda: data, durable=durable, mode=mode)
+
+    def _write(self, path: str, make: Make, *, durable: bool, mode: int = 0o600) -> None:
         began_s = time.monotonic()
-        write_atomic(path, make(), durable=durable)
+        write_atomic(path, make(), durable=durable, mode=mode)
         ended_s = time.monotonic()
         self.writes += 1
         self._waiting.pop(path, None)

@@ -25,6 +25,11 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _STATUS: Schema = {"enum": ["running", "succeeded", "failed", "interrupted"]}
 _PART: Schema = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
 
+
+def _nullable(*kinds: str, **more: object) -> Schema:
+    return {"type": [*kinds, "null"], **more}
+
+
 _REASON: Schema = {
     "type": "object",
     "properties": {"kind": _NAME, "part": _TEXT, "old": _TEXT, "new": _TEXT, "text": _NAME},
@@ -57,6 +62,24 @@ _ENTRY: Schema = {
     },
     "required": ["status"],
 }
+_JUDGED: Schema = {
+    "kind": {"enum": ["check", "metric", "approval"]},
+    "enforced": {"type": "boolean"},
+    "holds": {"type": "boolean"},
+    "reasons": _TEXTS,
+    "facts": _TEXTS,
+    "source": _nullable("string"),
+}
+_GATE: Schema = {"type": "object", "properties": _JUDGED, "required": list(_JUDGED)}
+_APPROVED: Schema = {
+    "gate": _NAME,
+    "by": _NAME,
+    "at": _NAME,
+    "source": _TEXT,
+    "note": _TEXT,
+    "signed": {"type": "boolean"},
+}
+_APPROVAL: Schema = {"type": "object", "properties": _APPROVED, "required": list(_APPROVED)}
 _FACTS: Schema = {
     "schema_version": {"type": "integer", "minimum": 1, "maximum": manifest.SCHEMA_VERSION},
     "run": _RUN,
@@ -78,10 +101,6 @@ _FACTS: Schema = {
         "required": ["value", "from", "enforced"],
     },
 }
-
-
-def _nullable(*kinds: str, **more: object) -> Schema:
-    return {"type": [*kinds, "null"], **more}
 
 
 def _document(title: str, properties: dict[str, object], required: list[str]) -> Schema:
@@ -112,8 +131,8 @@ def manifest_schema() -> Schema:
         "commit": _nullable("string"),
         "dirty": _nullable("boolean"),
         "counts": {"type": "object", "additionalProperties": _COUNT},
-        "gates": {"type": "object"},
-        "approvals": {"type": "array"},
+        "gates": {"type": "object", "additionalProperties": _GATE},
+        "approvals": {"type": "array", "items": _APPROVAL},
         "grants": {"type": "array"},
         "escalations": {"type": "array"},
         "events": _nullable("object", properties=bound, required=list(bound)),
@@ -146,6 +165,7 @@ def events_schema() -> Schema:
         "node_finished": ended,
         "node_restored": ended,
         "node_skipped": ended,
+        "gate_judged": {"gate": _NAME, **_JUDGED, "approvals": {"type": "array", "items": _APPROVAL}},
         "note": {"text": _TEXT},
         "run_stopping": {"signal": _COUNT},
         "run_finished": {"status": _STATUS, "exit_code": _nullable("integer"), "error": _TEXT},

@@ -18,6 +18,7 @@ from orch.evidence.latest import LATEST
 from orch.evidence.manifest import (
     MANIFEST,
     SCHEMA_VERSION,
+    Claims,
     Ending,
     UnreadableError,
     fields_of,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from orch.evidence.index import Link
 
 _ENDING_FIELDS = ("status", "exit_code", "error", "ended", "duration_s", "commit", "dirty", "counts")
-_KEPT = ("gates", "approvals", "grants", "escalations")
+_OF_EVENT = ("t", "type", "gate", "approvals")
 _HEAD = 4096  # bytes of a manifest in which its status stands
 
 
@@ -111,8 +112,8 @@ def settle(place: Place, run: str, by: str) -> bool:
 def _write(place: Place, run: str, known: dict[str, Any], told: Replay, by: str) -> None:
     folder = place.path("runs", run)
     lost = {"schema_version": SCHEMA_VERSION, "run": run}
-    facts = {**lost, **told.facts, **known, "run": run}
-    for name in (*_ENDING_FIELDS, *_KEPT, "events", "previous", "parts", "nodes"):
+    facts = {**lost, **told.facts, **known, **told.claims.fields(), "run": run}
+    for name in (*_ENDING_FIELDS, "events", "previous", "parts", "nodes"):
         facts.pop(name, None)
     ended_ns = _mtime_ns(f"{folder}/{MANIFEST}") or time.time_ns()
     ending = Ending(
@@ -155,6 +156,7 @@ class Replay:
 
     def __init__(self) -> None:
         self.facts: dict[str, Any] = {}  # of its first event
+        self.claims = Claims()
         self.parts: list[bytes] = []
         self.entries: dict[bytes, bytes] = {}
         self.last_s = 0.0  # when the last event was
@@ -179,6 +181,9 @@ class Replay:
                 "start_s": self.last_s,
                 "attempts": before["attempts"] + 1,
             }
+        elif kind == "gate_judged":
+            said = {name: value for name, value in event.items() if name not in _OF_EVENT}
+            self.claims.add(event["gate"], said, event["approvals"])
         elif "entry" in event:
             status, coded = str(event["entry"]["status"]), encoded(event["entry"])
             parts = [encoded(part) for part in event["new_parts"]]

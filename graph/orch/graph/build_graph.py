@@ -5,6 +5,7 @@ Invariant: `order` lists every node after all nodes in its `before` and `after`.
 
 from __future__ import annotations
 
+from orch.graph.goal import needed_by
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Literal
 
-    from orch.graph.task import Milestone, Node
+    from orch.graph.goal import Gate, Milestone
+    from orch.graph.task import Node
 
     InputKind = Literal["file", "tree", "members"]
 
@@ -46,6 +48,7 @@ class BuildGraph(NamedTuple):
     order: tuple[str, ...]
     modified: Mapping[str, tuple[Input, ...]] = {}  # node -> the files that it changes in place
     modifiers: Mapping[str, tuple[str, ...]] = {}  # such a file -> the nodes that change it
+    gates: Mapping[str, Gate] = {}
 
     def closure(self, ids: Iterable[str]) -> set[str]:
         """The given nodes and everything before them."""
@@ -58,9 +61,12 @@ class BuildGraph(NamedTuple):
                 todo.extend(self.before[node])
         return found
 
-    def goal(self, name: str) -> tuple[str, ...]:
-        """The node ids that the milestone `name` needs, through other milestones too."""
-        return needed_by(self.milestones, name)
+    def goal(self, name: str, *, enforced_only: bool = False) -> tuple[str, ...]:
+        """The node ids that the milestone `name` needs, through other milestones and gates too.
+
+        With `enforced_only` what only an advisory gate looks at is left out.
+        """
+        return needed_by(self.milestones, name, self.gates, enforced_only=enforced_only)
 
     def tree_over(self, path: str) -> str:
         """The node whose `dir/` output `path` lies below, or ""."""
@@ -75,20 +81,6 @@ class BuildGraph(NamedTuple):
         if other in self.nodes[node].needs and self.nodes[other].outputs:
             return True
         return any(item.owner == other for item in self.inputs[node])
-
-
-def needed_by(milestones: Mapping[str, Milestone], name: str) -> tuple[str, ...]:
-    """The node ids that a milestone needs, through other milestones too, each once."""
-    found: dict[str, None] = {}
-    todo, seen = [name], {name}
-    while todo:
-        for need in milestones[todo.pop()].needs:
-            if need not in milestones:
-                found[need] = None
-            elif need not in seen:
-                seen.add(need)
-                todo.append(need)
-    return tuple(found)
 
 
 def topological(before: Mapping[str, Iterable[str]]) -> tuple[list[str], set[str]]:

@@ -3,6 +3,7 @@
     OrchError (70, our bug unless a subclass says otherwise)
       UsageError (2)      a flag, a target, a command
       OrchfileError (3)   one or more located problems in the Orchfiles
+      ClosedError (4)     a gate is closed, evidence does not hold
       StateError (5)      state, cache or disk cannot be used
       BusyError (75)      another build holds what is needed
 
@@ -52,10 +53,17 @@ class OrchfileError(OrchError):
 
     exit_code = 3
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], what: str = "the Orchfile") -> None:
+        """`what` is said to have them: lock files and mirrors lie in the tree as well."""
         count = len(problems)
-        super().__init__(f"{count} problem{'s' if count != 1 else ''} in the Orchfile")
+        super().__init__(f"{count} problem{'s' if count != 1 else ''} in {what}")
         self.problems = tuple(problems)
+
+
+class ClosedError(OrchError):
+    """A gate is closed, or a milestone's evidence does not hold."""
+
+    exit_code = 4
 
 
 class StateError(OrchError):

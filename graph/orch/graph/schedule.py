@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     # ok: fresh or built. advisory: failed under allow_failure. unmet: something before it failed.
     # unmet-advisory: takes outputs of an advisory failure. stopped: interrupted, or never started.
-    Ending = Literal["ok", "failed", "advisory", "unmet", "unmet-advisory", "stopped"]
+    # gated: a gate of a milestone that it needs is closed.
+    Ending = Literal["ok", "failed", "advisory", "unmet", "unmet-advisory", "stopped", "gated"]
 
 
 class Schedule:

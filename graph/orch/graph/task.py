@@ -112,12 +112,3 @@ class Node(NamedTuple):
     allow_empty: bool = False
     allow_failure: bool = False
     takes_args: bool = False  # the command has an `args` slot
-
-
-class Milestone(NamedTuple):
-    """A named goal: reached when all it needs is fresh."""
-
-    name: str
-    file: str
-    desc: str = ""
-    needs: tuple[str, ...] = ()  # node ids and milestone names

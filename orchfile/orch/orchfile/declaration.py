@@ -36,13 +36,24 @@ class TaskDecl(NamedTuple):
 
 
 class MilestoneDecl(NamedTuple):
-    """One `[milestones.NAME]`; `needs` as written."""
+    """One `[milestones.NAME]`; `needs` and `gates` as written."""
 
     name: str  # qualified
     source: Source
     key: str
     desc: str
     needs: tuple[str, ...]
+    gates: tuple[str, ...] = ()
+    mirrors: tuple[dict[str, object], ...] = ()  # tables as checked
+
+
+class GateDecl(NamedTuple):
+    """One `[gates.NAME]`; its table as checked: `require` a number or a list, `lapses` a text or seconds."""
+
+    name: str  # qualified
+    source: Source
+    key: str
+    table: dict[str, object]
 
 
 class Profile(NamedTuple):
@@ -69,3 +80,4 @@ class Declarations(NamedTuple):
     profiles: dict[str, Profile]
     cache: dict[str, object]  # the table as checked: sizes in bytes, `max_age` in seconds
     runs: dict[str, object]  # the table as checked: `max_age` in seconds
+    gates: dict[str, GateDecl]

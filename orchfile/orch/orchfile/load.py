@@ -6,7 +6,7 @@ import os
 import re
 
 from orch.graph.errors import UsageError
-from orch.orchfile.declaration import Declarations, MilestoneDecl, Profile, Source, TaskDecl
+from orch.orchfile.declaration import Declarations, GateDecl, MilestoneDecl, Profile, Source, TaskDecl
 from orch.orchfile.include import read_all
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Declarations",
+    "GateDecl",
     "MilestoneDecl",
     "Profile",
     "Source",
@@ -114,8 +115,14 @@ def _check_command(root: str, task: TaskDecl, problems: Problems) -> None:
 def _milestones(source: Source) -> Iterator[MilestoneDecl]:
     for name, entry in _entries(source.table.get("milestones")).items():
         table = _entries(entry)
-        desc, needs = str(table.get("desc", "")), _texts(table.get("needs"))
-        yield MilestoneDecl(source.qualified(name), source, name, desc, needs)
+        desc, needs, gates = (
+            str(table.get("desc", "")),
+            _texts(table.get("needs")),
+            _texts(table.get("gates")),
+        )
+        mirrors = table.get("mirrors")
+        shown = tuple(_entries(one) for one in mirrors) if isinstance(mirrors, list) else ()
+        yield MilestoneDecl(source.qualified(name), source, name, desc, needs, gates, shown)
 
 
 def _declarations(
@@ -139,6 +146,11 @@ def _declarations(
         },
         cache=_entries(root.table.get("cache")),
         runs=_entries(root.table.get("runs")),
+        gates={
+            source.qualified(name): GateDecl(source.qualified(name), source, name, _entries(entry))
+            for source in sources
+            for name, entry in _entries(source.table.get("gates")).items()
+        },
     )
 
 

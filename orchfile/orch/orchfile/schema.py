@@ -5,6 +5,7 @@ Knows nothing of files on disk, nor of other Orchfiles.
 
 from __future__ import annotations
 
+from orch.orchfile.goal_schema import MIRROR, GateKind
 from orch.orchfile.kind import Capture, Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Size, Text, Whole
 from orch.orchfile.table import Key, Names, Refused, Table
 
@@ -151,8 +152,8 @@ _ONE_TASK = Table(
 _MILESTONE = {
     "desc": _TASK["desc"],
     "needs": Key(_TEXTS, "Tasks and milestones that must be fresh.", _TASK["needs"].aka),
-    "gates": Key(_LATER, "Gates that must hold."),
-    "mirrors": Key(_LATER, "Files that show the milestone's facts."),
+    "gates": Key(ListOf(_TEXT, unique=True), "Gates that must hold.", ("gate",)),
+    "mirrors": Key(ListOf(MIRROR, "a list of tables"), "Files that show the milestone's facts.", ("mirror",)),
 }
 _PROFILE = {
     "jobs": Key(Whole(1, 10_000), "How many tasks run at once."),
@@ -206,7 +207,7 @@ ORCHFILE = Table(
             "Other Orchfiles, and the scope their names get: `web:build`.",
             ("include",),
         ),
-        "gates": Key(_LATER, "Conditions of milestones."),
+        "gates": Key(Table(names=_named("a gate", GateKind())), "Conditions of milestones.", ("gate",)),
         "hooks": Key(_LATER, "What git hooks build."),
         "cache": Key(Table(_CACHE), "Where results are kept, and how many; root only."),
         "runs": Key(Table(_RUNS), "How much is kept of earlier runs; root only."),

@@ -9,8 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from os import fsencode
 
-from orch.graph.build_graph import BuildGraph, Input, needed_by, topological
+from orch.graph.build_graph import BuildGraph, Input, topological
+from orch.graph.goal import needed_by
 from orch.graph.value import NamedTuple
+from orch.rules.evidence import check_goals, check_mirrors, find_evidence, tell_cycle
 from orch.rules.glob import has_wildcard, literal_folder, matcher, may_overlap
 from orch.rules.inplace import check_turns, find_modified, goes_first, let_modifiers_go_first
 from orch.rules.match import covers, selects
@@ -20,6 +22,7 @@ from orch.rules.source import refusal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orch.graph.build_graph import InputKind
+    from orch.graph.goal import Gate
     from orch.graph.task import Node, Pattern
     from orch.orchfile.declaration import Declarations, TaskDecl
     from orch.orchfile.problems import Problems
@@ -39,6 +42,8 @@ def connect(
     owners = find_owners(expansion.nodes, declarations.tasks, sources, problems)
     stage = Wiring(expansion, declarations, owners, listing, problems)
     inputs = {name: stage.inputs(node) for name, node in expansion.nodes.items()}
+    gates = find_evidence(expansion, declarations, owners, stage, problems)
+    stage.gates = gates
     before = {name: stage.before(node, inputs[name]) for name, node in expansion.nodes.items()}
     found = find_modified(expansion.nodes, owners, stage)
     declared = {name: stage.after(node) for name, node in expansion.nodes.items()}
@@ -57,13 +62,17 @@ def connect(
         order=tuple(order),
         modified=found.files,
         modifiers=found.modifiers,
+        gates=gates,
     )
-    if tangled:
+    circle = check_goals(expansion, gates)
+    if circle:
+        tell_cycle(circle, declarations, problems)
+    elif tangled:
         stage.explain_cycle(graph, tangled)
     else:
         check_turns(graph, stage)
+        check_mirrors(graph, declarations, owners, problems)
     stage.check_foreach()
-    _check_milestones(expansion, declarations, problems)
     return graph
 
 
@@ -91,6 +100,7 @@ class Wiring:
         self._owners = owners
         self._listing = listing
         self._problems = problems
+        self.gates: dict[str, Gate] = {}  # with what they look at, once that is known
         self._globs: dict[str, Matches] = {}
         self._declared = sorted(owners.files)
 
@@ -201,7 +211,7 @@ class Wiring:
         """What must have ended well before `node`, each once."""
         found = dict.fromkeys(node.needs)
         for goal in node.goals:
-            found.update(dict.fromkeys(needed_by(self._expansion.milestones, goal)))
+            found.update(dict.fromkeys(needed_by(self._expansion.milestones, goal, self.gates)))
         found.update(dict.fromkeys(item.owner for item in inputs if item.owner))
         return tuple(found)
 
@@ -257,16 +267,3 @@ class Wiring:
         """Say what is wrong at a place of the node's task."""
         decl: TaskDecl = self._tasks[node.task]
         self._problems.add(decl.source, ("tasks", decl.key, *path), sentence, hint=hint)
-
-
-def _check_milestones(expansion: Expansion, declarations: Declarations, problems: Problems) -> None:
-    """Refuse milestones that need each other."""
-    milestones = expansion.milestones
-    needs = {name: [one for one in goal.needs if one in milestones] for name, goal in milestones.items()}
-    _, tangled = topological(needs)
-    if tangled:
-        from orch.graph.analysis import shortest_cycle
-
-        cycle = shortest_cycle({name: [one for one in needs[name] if one in tangled] for name in tangled})
-        decl = declarations.milestones[cycle[0]]
-        problems.add(decl.source, ("milestones", decl.key), "a cycle: " + " -> ".join([*cycle, cycle[0]]))

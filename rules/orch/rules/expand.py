@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from os import fsencode
 
-from orch.graph.task import Milestone
+from orch.graph.goal import Milestone
 from orch.graph.value import NamedTuple
+from orch.rules.gate import find_gates, make_gates, make_mirrors
 from orch.rules.glob import has_wildcard, matcher
 from orch.rules.instance import MOST_NODES, Instance, TooMany, combinations, for_files
 from orch.rules.match import selects
@@ -19,6 +20,7 @@ from orch.rules.reference import Names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from orch.graph.goal import Gate
     from orch.graph.task import Node, Pattern
     from orch.orchfile.declaration import Declarations, MilestoneDecl, Profile, TaskDecl
     from orch.orchfile.problems import Problems
@@ -31,6 +33,7 @@ class Expansion(NamedTuple):
     nodes: dict[str, Node]
     tasks: dict[str, tuple[str, ...]]  # task -> its node ids, in declared order
     milestones: dict[str, Milestone]
+    gates: dict[str, Gate]  # what their evidence leads to is not known yet
     foreach: dict[str, tuple[Pattern, ...]]  # task -> the patterns it has one instance a file for
     consulted: tuple[tuple[str, str], ...]  # files whose text is in the nodes too (`env_file`): path, text
 
@@ -137,17 +140,20 @@ class _Instances:
             for one in self._instances[decl.name]:
                 name = node_id(decl, one)
                 nodes[name] = self._maker.node(decl, one, name, self._outputs[decl.name][name], names)
+        gates = make_gates(self._declarations, self._maker, names)
         milestones = {
             name: self._milestone(decl, names) for name, decl in self._declarations.milestones.items()
         }
-        return Expansion(nodes, tasks, milestones, self._foreach, self._maker.consulted)
+        return Expansion(nodes, tasks, milestones, gates, self._foreach, self._maker.consulted)
 
     def _milestone(self, decl: MilestoneDecl, names: Names) -> Milestone:
         needs: dict[str, None] = {}
         for index, text in enumerate(decl.needs):
             where = ("milestones", decl.key, "needs", index)
             needs.update(dict.fromkeys(self._maker.refer(decl.source, where, text, names)))
-        return Milestone(decl.name, decl.source.path, decl.desc, tuple(needs))
+        gates = find_gates(decl, self._declarations, self._problems)
+        mirrors = make_mirrors(decl, self._problems)
+        return Milestone(decl.name, decl.source.path, decl.desc, tuple(needs), gates, mirrors)
 
 
 def node_id(decl: TaskDecl, one: Instance) -> str:

@@ -58,6 +58,12 @@ def members(graph: BuildGraph, node: str, item: Input, outputs: list[str]) -> li
     ]
 
 
+def owner_of(graph: BuildGraph, path: str) -> str:
+    """The node that declares `path` as an output: by name, below a `dir/` or by a pattern, else ""."""
+    owner = graph.owners.get(path) or graph.trees.get(path) or graph.tree_over(path)
+    return owner or next((node for pattern, node in graph.globs if matches(pattern, path)), "")
+
+
 def matches(pattern: str, path: str) -> bool:
     """Whether a path matches a wildcard pattern; raises PatternError.
 

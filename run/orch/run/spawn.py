@@ -112,6 +112,35 @@ def spawn_aside(path: str, argv: tuple[str, ...], environ: Mapping[str, str]) ->
         os.close(null)
 
 
+def spawn_with_input(
+    path: str, argv: tuple[str, ...], environ: Mapping[str, str], given: bytes
+) -> tuple[int, int]:
+    """Start a program that reads `given`: its pid, and a pipe with all it prints. Raises OSError.
+
+    It may ask its user something, as for a passphrase: it keeps our terminal and our process group.
+    """
+    source = _unnamed_file()
+    os.write(source, given)
+    os.lseek(source, 0, os.SEEK_SET)
+    pipe, sink = os.pipe()
+    try:
+        files = tuple((os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate((source, sink, sink)))
+        return os.posix_spawn(path, argv, environ, file_actions=files, setsigdef=_DEFAULT_SIGNALS), pipe
+    except OSError:
+        os.close(pipe)
+        raise
+    finally:
+        os.close(source)
+        os.close(sink)
+
+
+def _unnamed_file() -> int:
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
 def _open_null() -> int:
     """Open /dev/null above the standard descriptors, one of which our caller may have closed."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
