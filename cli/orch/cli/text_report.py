@@ -125,8 +125,8 @@ class TextReporter:
     def finished(self, summary: Summary) -> None:
         """The last line of a build."""
         self._clear()
-        for milestone, node in summary.missed:
-            self._console.note(f"milestone {milestone} is not reached: {node} did not succeed")
+        for milestone, why in summary.missed:
+            self._console.note(f"milestone {milestone} is not reached: {why}")
         for verdict in summary.gates:
             if not verdict.holds:
                 self._closed(verdict)

@@ -10,7 +10,7 @@ import os
 import time
 
 from orch.cache.place import new_run_id, place_of
-from orch.cache.snapshot import NEVER_NS, disarm
+from orch.cache.snapshot import disarm
 from orch.cache.stamp import Clock
 from orch.cache.store import Store
 from orch.cache.witness import Digests
@@ -22,7 +22,7 @@ from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs, witho
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.recorder import Recorder
-from orch.engine.seal import UNGATED, Gated, seal
+from orch.engine.seal import UNGATED, seal
 from orch.engine.session import session_of
 from orch.engine.site import Orders
 from orch.engine.summary import stopped_late, summary_of
@@ -35,28 +35,18 @@ from orch.run.shield import Shield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from orch.cache.key import Parts
-    from orch.engine.goals import Goals
+    from orch.engine.ends import Ends
     from orch.engine.observe import Observer
     from orch.engine.project import Project
     from orch.engine.reporter import Notes, Reporter, Summary
+    from orch.engine.seal import Gated
     from orch.engine.targets import Selection
     from orch.goals.verdict import Verdict
 
     MakeReporter = Callable[[str, int], Reporter]  # run id, number of selected nodes
-
-
-# What is said of a node that is not fresh when the build has ended: "NODE ...".
-_ENDED: Mapping[str, str] = {
-    "failed": "failed",
-    "advisory": "failed",
-    "stopped": "was not run",
-    "gated": "is behind a closed gate",
-    "unmet": "was skipped",
-    "unmet-advisory": "was skipped",
-}
 
 
 class BuildRequest(NamedTuple):
@@ -167,8 +157,7 @@ class _Run:
         orders = orders._replace(lenient=lenient(graph, selection, selected))
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
-        milestones = concerned(graph, selection.milestones, selected)
-        goals = self._goals(project, schedule) if milestones else None
+        ends = self._ends(project, selection, selected, schedule)
         self._recorder.tell_to(make_reporter(self._id, len(selected)))
 
         def make_judge(observer: Observer) -> Judge:
@@ -194,48 +183,38 @@ class _Run:
             reporter=self._recorder,
             make_judge=make_judge,
             check=check,
-            closed_for=goals.closed_for if goals else lambda _: None,
+            closed_for=ends.closed_for if ends else lambda _: None,
             wait_s=self._request.wait_s,
         )
         foreman, observer, claims = drive(stand, task)
         gates: tuple[Verdict, ...] = ()
         gated = UNGATED
-        if goals and not foreman.stopped_by and not claims.waits.gave_up:
-            gates, gated = self._judge(goals, selection.milestones, milestones)
-        is_good = all(ending == "ok" for ending in schedule.endings.values()) and all(
-            one.holds for one in gates
-        )
+        if ends and not foreman.stopped_by and not claims.waits.gave_up:
+            gates, gated = ends.conclude(self._recorder, self._place)
+        endings = schedule.endings.values()
+        is_good = all(one == "ok" for one in endings) and all(one.holds for one in gates)
         if self._request.is_plain and is_good:
             self.seal = lambda: self._seal(project, selected, (observer, memory, self._clock), gated)
         if self._store.notice:
             self._recorder.note(self._store.notice)
-        missed = _missed(project, selection, schedule)
+        missed = (*_missed(project, selection, schedule), *(ends.missed if ends else ()))
         gave_up, duration_s = claims.waits.gave_up, time.monotonic() - began_s
         return summary_of(self._id, schedule, foreman, missed, gave_up, duration_s, gates)
 
-    def _goals(self, project: Project, schedule: Schedule) -> Goals:
-        def unmet(node: str) -> str:
-            ending = schedule.endings.get(node, "is not part of this build")
-            return "" if ending == "ok" else _ENDED.get(ending, ending)
+    def _ends(
+        self, project: Project, selection: Selection, selected: set[str], schedule: Schedule
+    ) -> Ends | None:
+        """What this build has to do with gates and mirrors, None = nothing."""
+        graph = project.graph
+        if not concerned(graph, selection.milestones, selected):
+            return None
+        from orch.engine.ends import Ends
 
         def digest_of(path: str) -> str:
             return self._digests.of(path, as_input=True)
 
-        from orch.engine.goals import Goals
-
-        return Goals(project, digest_of, unmet, self._environ)
-
-    def _judge(
-        self, goals: Goals, asked: Sequence[str], concerned: Sequence[str]
-    ) -> tuple[tuple[Verdict, ...], Gated]:
-        """Judge the gates of the milestones asked for, record those, and what must hold for them to."""
-        found = goals.judge_all(concerned)
-        self._recorder.judged(found)
-        until_ns = min((one.until_ns for one in found if one.until_ns), default=NEVER_NS)
-        wanted = [one.gate.name for one in goals.judge_all(asked)]
-        watched = tuple(goals.watched(concerned)) if all(one.holds for one in found) else ()
-        verdicts = tuple(one for one in found if one.gate.name in wanted)
-        return verdicts, Gated(True, watched, until_ns)
+        nodes = [graph.nodes[name] for name in selected]
+        return Ends(project, selection.milestones, nodes, schedule, digest_of, self._environ)
 
     def _good_parts(self, node: str) -> Parts:
         return self._store.parts(node)[1]
@@ -286,7 +265,7 @@ def _missed(project: Project, selection: Selection, schedule: Schedule) -> tuple
     """The milestones asked for that are not reached, each with the first node that stands in the way."""
     endings = schedule.endings
     return tuple(
-        (name, node)
+        (name, f"{node} did not succeed")
         for name in selection.milestones
         for needed in [project.graph.goal(name, enforced_only=True)]
         for node in [next((one for one in needed if endings.get(one, "ok") != "ok"), "")]

@@ -202,7 +202,7 @@ class _Run:
             (name, next((one for one in goal if endings.get(one, "ok") != "ok"), ""))
             for name, goal in self._nodes.facts["goals"]
         )
-        return tuple((name, node) for name, node in found if node)
+        return tuple((name, f"{node} did not succeed") for name, node in found if node)
 
     def _rearm(self, observer: Observer, was_disarmed: bool, schedule: Schedule) -> None:
         """Bring the snapshot up to date; without that there is none, and the next build writes it anew."""

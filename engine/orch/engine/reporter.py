@@ -60,6 +60,6 @@ class Summary(NamedTuple):
     counts: dict[str, int]
     duration_s: float
     failed: tuple[str, ...] = ()
-    missed: tuple[tuple[str, str], ...] = ()  # milestones not reached, each with a node in the way
+    missed: tuple[tuple[str, str], ...] = ()  # milestones not reached, each with what is in the way
     gave_up: Conflict | None = None  # for this one the build did not wait any longer
     gates: tuple[Verdict, ...] = ()  # of the milestones that it had to do with

@@ -32,7 +32,7 @@ def summary_of(
 ) -> Summary:
     """Counts, failures and the exit code (design 3); `missed` are milestones that were not reached.
 
-    `gave_up` is what the build did not wait for any longer; `gates` are those of the milestones asked for.
+    `gave_up` is what the build did not wait for any longer; `gates` are those of the milestones that it met.
     """
     endings = list(schedule.endings.values())
     counts = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import join, normpath
 
 from orch.graph.errors import UsageError
-from orch.graph.goal import gates_of
+from orch.graph.goal import below, gates_of
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, matcher
 from orch.rules.match import owner_of
@@ -41,10 +41,15 @@ def select(project: Project, texts: Sequence[str]) -> Selection:
     return _merge([_one(project, text) for text in texts])
 
 
-def concerned(graph: BuildGraph, milestones: Iterable[str], nodes: Iterable[str]) -> tuple[str, ...]:
-    """The milestones with gates, on their own or below, that were asked for or that these nodes need."""
-    names = dict.fromkeys((*milestones, *(goal for node in nodes for goal in graph.nodes[node].goals)))
-    return tuple(name for name in names if gates_of(graph.milestones, name))
+def concerned(graph: BuildGraph, milestones: Iterable[str], nodes: Iterable[str]) -> bool:
+    """Whether milestones asked for, or those that the nodes need, have a gate or a mirror to write."""
+    asked = dict.fromkeys(one for name in milestones for one in below(graph.milestones, name))
+    if any(mirror.auto for name in asked for mirror in graph.milestones[name].mirrors):
+        return True
+    if not graph.gates:
+        return False
+    needed = dict.fromkeys((*asked, *(goal for node in nodes for goal in graph.nodes[node].goals)))
+    return any(gates_of(graph.milestones, name) for name in needed)
 
 
 def lenient(graph: BuildGraph, selection: Selection, nodes: Collection[str]) -> frozenset[str]:

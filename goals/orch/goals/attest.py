@@ -59,7 +59,8 @@ def attested(graph: BuildGraph, ledger: Ledger, sources: Sources, name: str) -> 
     tasks, gates = fact.table("tasks"), fact.table("gates")
     now = {task: sources.task(task) for task in tasks_of(graph, name)}
     changed = [task for task in {**tasks, **now} if tasks.get(task) != now.get(task)]
-    kept = {gate: sources.gate(gate) for gate in gates_of(graph.milestones, name)}
+    named = [one for one in gates_of(graph.milestones, name) if graph.gates[one].enforced or one in gates]
+    kept = {gate: sources.gate(gate) for gate in named}
     changed += [f"gate {gate}" for gate in {**gates, **kept} if gates.get(gate) != kept.get(gate)]
     return Attested(fact, tuple(changed), fact.source == sources.milestone(name))
 
@@ -76,8 +77,8 @@ def attestation(
     `verdicts` are those of its gates, whose numbers are put down: a fresh clone may not have the file.
     """
     tasks = sorted(tasks_of(graph, name))
-    gates = sorted(gates_of(graph.milestones, name))
-    metrics = sorted(one for one in verdicts if one.gate.kind == "metric" and one.holds)
+    gates = sorted(one.gate.name for one in verdicts if one.holds)
+    metrics = [one for one in verdicts if one.gate.kind == "metric" and one.holds]
     known = {task: runs[task] for task in tasks if runs.get(task)}
     fields: dict[str, object] = {
         "source": sources.milestone(name),

@@ -10,6 +10,7 @@ import re
 
 from orch.goals.attest import attested
 from orch.graph.value import NamedTuple
+from orch.rules.path import relative
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Judge = Callable[[str], Verdict]
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<~&])")
 SCHEMA_VERSION = 1
 
 
@@ -101,26 +102,25 @@ class Checklist:
 
     def _gate(self, name: str, depth: int, found: Attested) -> Line:
         gate, fact = self._graph.gates[name], found.fact
-        desc = gate.desc + (" (advisory)" if not gate.enforced else "")
+        desc = " ".join(filter(None, (gate.desc, "" if gate.enforced else "(advisory)")))
         if gate.kind == "approval":
             verdict = self._judge(name)
             said = verdict.facts if verdict.holds else verdict.reasons
             day = max((one.day for one in verdict.approvals), default="") if verdict.holds else ""
             run = next((one.run for one in verdict.approvals if one.run), "") if verdict.holds else ""
             return Line(depth, "gate", name, verdict.holds, desc, "; ".join(said), run, day)
-        if fact is None or fact.wrong or name not in fact.table("gates"):
+        if fact is None or fact.wrong:
             return Line(depth, "gate", name, False, desc)
+        if name not in fact.table("gates"):
+            return Line(depth, "gate", name, False, desc, f"it did not hold on {fact.day}")
         if f"gate {name}" in found.changed:
             return Line(depth, "gate", name, False, desc, f"changed since {fact.day}")
-        value = fact.table("values").get(name, "")
-        if gate.kind == "metric" and not value:
-            return Line(depth, "gate", name, False, desc, f"it did not hold on {fact.day}")
-        return Line(depth, "gate", name, True, desc, value, fact.run, fact.day)
+        return Line(depth, "gate", name, True, desc, fact.table("values").get(name, ""), fact.run, fact.day)
 
 
-def markdown(lines: tuple[Line, ...]) -> list[str]:
-    """The lines of a Markdown checklist."""
-    return [_item(line) for line in lines]
+def markdown(lines: tuple[Line, ...], folder: str) -> list[str]:
+    """The lines of a Markdown checklist in a file of `folder`, "" is the root: from there links start."""
+    return [_item(line, folder) for line in lines]
 
 
 def json_text(name: str, lines: tuple[Line, ...]) -> bytes:
@@ -143,12 +143,13 @@ def json_text(name: str, lines: tuple[Line, ...]) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _item(line: Line) -> str:
+def _item(line: Line, folder: str) -> str:
     what = f"**{_escaped(line.name)}**" if line.kind == "milestone" else f"{line.kind} `{line.name}`"
     text = f"{'  ' * line.depth}- [{'x' if line.is_done else ' '}] {what}"
     text += f": {_escaped(line.desc)}" if line.desc else ""
-    run = f"run [`{line.run}`]({line.manifest})" if line.run else ""
-    shown = [one for one in (_escaped(line.evidence), line.day, run) if one]
+    run = f"run [`{line.run}`]({relative(line.manifest, folder or '.')})" if line.run else ""
+    day = "" if line.day in line.evidence else line.day
+    shown = [one for one in (_escaped(line.evidence), day, run) if one]
     return f"{text} ({', '.join(shown)})" if shown else text
 
 
@@ -156,6 +157,6 @@ def _escaped(text: str) -> str:
     """A text of the user's that means nothing in Markdown, in one line.
 
     >>> _escaped("a *b*\\n<!-- orch:end x -->")
-    'a \\\\*b\\\\* \\\\<!-- orch:end x --\\\\>'
+    'a \\\\*b\\\\* \\\\<!-- orch:end x -->'
     """
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -67,7 +67,8 @@ def shown(milestones: Iterable[Milestone], checklist: Checklist, *, auto_only: b
                 if mirror.kind == "json":
                     after = json_text(goal.name, lines)
                 else:
-                    after = replaced(base or b"", goal.name, markdown(lines), mirror.file)
+                    folder = os.path.dirname(mirror.file)
+                    after = replaced(base or b"", goal.name, markdown(lines, folder), mirror.file)
             except BlockError as error:
                 problems.append(error.problem)
             else:
@@ -75,6 +76,21 @@ def shown(milestones: Iterable[Milestone], checklist: Checklist, *, auto_only: b
     if problems:
         raise OrchfileError(problems, "the mirrors")
     return list(found.values())
+
+
+def check_mirrors(milestones: Iterable[Milestone]) -> None:
+    """Raise OrchfileError for all mirrors that a build is to write and could not."""
+    problems: list[Problem] = []
+    for goal in milestones:
+        for mirror in (one for one in goal.mirrors if one.auto):
+            try:
+                data = _read(mirror)
+                if mirror.kind == "markdown":
+                    replaced(data or b"", goal.name, (), mirror.file)
+            except BlockError as error:
+                problems.append(error.problem)
+    if problems:
+        raise OrchfileError(problems, "the mirrors")
 
 
 def write_mirrors(

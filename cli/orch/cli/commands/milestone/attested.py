@@ -1,4 +1,7 @@
-"""`orch milestone attest`: puts down that a milestone is reached, if it is. Knows nothing of what that takes."""
+"""`orch milestone attest`: puts down that a milestone is reached, if it is.
+
+Knows nothing of what that takes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`orch milestone verify`: whether what was attested holds for this tree, by the lock file and the tree alone.
+"""`orch milestone verify`: whether what was attested holds for this tree, by the lock file and the tree.
 
 Needs no `.orch/`: a fresh clone will do. Knows nothing of how an attestation is compared.
 """

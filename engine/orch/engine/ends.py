@@ -1,0 +1,106 @@
+"""What a build has to do with milestones: gates keep nodes from starting, decide at its end, and are recorded.
+
+Loaded only by builds that meet a gate or a mirror. Knows nothing of how a gate is judged.
+"""
+
+from __future__ import annotations
+
+from orch.cache.snapshot import NEVER_NS
+from orch.engine.goals import Goals
+from orch.engine.seal import Gated
+from orch.goals.mirror import check_mirrors, write_mirrors
+from orch.graph.errors import StateError
+from orch.graph.goal import below, gates_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orch.cache.place import Place
+    from orch.engine.attempt import Failure
+    from orch.engine.project import Project
+    from orch.engine.recorder import Recorder
+    from orch.goals.source import DigestOf
+    from orch.goals.verdict import Verdict
+    from orch.graph.goal import Milestone
+    from orch.graph.schedule import Schedule
+    from orch.graph.task import Node
+
+# What is said of a node that is not fresh when the build has ended: "NODE ...".
+_ENDED: Mapping[str, str] = {
+    "failed": "failed",
+    "advisory": "failed",
+    "stopped": "was not run",
+    "gated": "is behind a closed gate",
+    "unmet": "was skipped",
+    "unmet-advisory": "was skipped",
+}
+
+
+class Ends:
+    """The milestones of one build: those asked for, and those that its nodes need."""
+
+    def __init__(
+        self,
+        project: Project,
+        asked: Sequence[str],
+        nodes: Sequence[Node],
+        schedule: Schedule,
+        digest_of: DigestOf,
+        environ: Mapping[str, str],
+    ) -> None:
+        """Raises OrchfileError where lock file or mirrors are wrong: before anything runs."""
+        self._graph = project.graph
+        self._asked = asked
+        self._needed = dict.fromkeys(goal for node in nodes for goal in node.goals)
+        self._endings = schedule.endings
+        self._goals = Goals(project, digest_of, self._unmet, environ)
+        check_mirrors(self._mirrored)
+
+    @property
+    def missed(self) -> tuple[tuple[str, str], ...]:
+        """The milestones asked for that a closed gate keeps from being reached, each with that gate."""
+        found: list[tuple[str, str]] = []
+        for name in self._asked:
+            gates = gates_of(self._graph.milestones, name)
+            closed = [
+                one for one in gates if one in self._goals.verdicts and self._goals.verdicts[one].closes
+            ]
+            found += [(name, f"gate {closed[0]} is closed")] if closed else []
+        return tuple(found)
+
+    def closed_for(self, node: Node) -> Failure | None:
+        """Why gates keep a node from starting, None = they do not; all that it needs has ended well."""
+        return self._goals.closed_for(node)
+
+    def conclude(self, recorder: Recorder, place: Place) -> tuple[tuple[Verdict, ...], Gated]:
+        """Judge and record the gates, write the mirrors: the verdicts, and what must hold for them to.
+
+        Raises OrchfileError and StateError where a mirror cannot be written.
+        """
+        goals = self._goals
+        found = goals.judge_all((*self._asked, *self._needed))
+        if found:
+            recorder.judged(found)
+        if self._mirrored:
+            try:
+                written = write_mirrors(place, self._mirrored, goals.checklist, auto_only=True)
+            except OSError as error:
+                reason = [("path", str(error.filename)), ("reason", error.strerror or str(error))]
+                raise StateError("what a mirror shows cannot be read", reason) from error
+            for file in written:
+                recorder.note(f"{file} was brought up to date")
+        until_ns = min((one.until_ns for one in found if one.until_ns), default=NEVER_NS)
+        watched = goals.watched((*self._asked, *self._needed))
+        return tuple(found), Gated(True, tuple(watched), until_ns)
+
+    @property
+    def _mirrored(self) -> list[Milestone]:
+        """The milestones asked for, and those below, that have a mirror which a build writes."""
+        names = dict.fromkeys(one for name in self._asked for one in below(self._graph.milestones, name))
+        goals = (self._graph.milestones[name] for name in names)
+        return [goal for goal in goals if any(mirror.auto for mirror in goal.mirrors)]
+
+    def _unmet(self, node: str) -> str:
+        ending = self._endings.get(node)
+        return "" if ending == "ok" else _ENDED[ending] if ending else "is not part of this build"
