@@ -144,7 +144,9 @@ def test_the_last_line(console: Console, out: Out, counts: dict[str, int], line:
 
 def test_several_failures_and_missed_milestones_are_named_at_last(console: Console, out: Out) -> None:
     report = reporter(console)
-    report.finished(Summary("r", 1, {"fresh": 0, "failed": 2}, 0.0, ("a", "b\n"), (("all", "a"),)))
+    report.finished(
+        Summary("r", 1, {"fresh": 0, "failed": 2}, 0.0, ("a", "b\n"), (("all", "a did not succeed"),))
+    )
     assert out() == [
         "orch: note: milestone all is not reached: a did not succeed",
         "orch: 2 failed in 0.00 s",

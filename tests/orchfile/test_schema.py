@@ -68,6 +68,23 @@ modifies = ["src/**/*.c", "!src/gen/", "?x"]
 [milestones.all]
 desc = "everything"
 needs = ["cc"]
+gates = ["tested", "small", "read"]
+mirrors = [{file = "TASKS.md", auto = true}, {file = "x.json", kind = "json"}]
+[gates.tested]
+kind = "check"
+needs = ["cc"]
+enforce = false
+[gates.small]
+kind = "metric"
+file = "size.json"
+require = ["total >= 1", '"a.b".c < 2e3']
+[gates.read]
+kind = "approval"
+approvers = ["a@b.c", "B <b@b.c>"]
+require = 2
+evidence = ["docs/*.md", "@cc"]
+lapses = "30d"
+signed = true
 '''
 
 
@@ -87,6 +104,10 @@ def only(text: str) -> Problem:
     _, found = check(f"version = 1\n{text}")
     assert len(found) == 1, found
     return found[0]
+
+
+def gate(kind: str, lines: str) -> str:
+    return f"[gates.g]\nkind = '{kind}'\n{lines}"
 
 
 def task(line: str) -> str:
@@ -150,7 +171,48 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
         ("[profiles.ci]\nmodifies = 'apply'", 3, '`modifies` must be "fail", found `apply`', ""),
         ("[profiles.ci]\nmode = 'x'", 3, "`mode` is not supported in this version yet", ""),
         ("[pools]\nlink = 0", 3, "`pools.link` must be a whole number from 1", ""),
-        ("[gates.g]\nkind = 'check'", 2, "`gates` is not supported in this version yet", ""),
+        ("[gates.g]\nkind = 'check'", 2, '`gates.g` has no `needs`, which kind = "check" needs', ""),
+        ("[gates.g]\nneeds = ['a']", 2, "`gates.g` has no `kind`", 'one of "check"'),
+        ("[gates.g]\nkind = 'vote'", 3, '`kind` must be "check" or "metric" or "approval"', ""),
+        (gate("check", "needs = []"), 4, "`needs` is empty", ""),
+        (gate("check", "needs = ['a']\nfile = 'x'"), 5, '`file` means nothing where kind = "check"', ""),
+        (gate("check", "needs = ['a']\nrequire = 2"), 5, '`require` means nothing where kind = "check"', ""),
+        (gate("metric", "file = 'x'"), 2, "`gates.g` has no `require`", ""),
+        (
+            gate("metric", "file = 'x'\nrequire = 'a'"),
+            5,
+            "`require[0]` must be a condition",
+            "a key with dots",
+        ),
+        (gate("metric", "file = 'x'\nrequire = 3"), 5, "`require` must be a list of conditions", ""),
+        (gate("approval", "approvers = []\nlapses = 'never'"), 4, "`approvers` is empty", ""),
+        (gate("approval", "approvers = ['bob']\nlapses = 'never'"), 4, "must be an e-mail address", ""),
+        (
+            gate("approval", "approvers = ['a@b.c']"),
+            2,
+            "lapses when its evidence changes, and has none",
+            "never",
+        ),
+        (
+            gate("approval", "approvers = ['a@b.c', 'A <A@B.c>']\nlapses = '1d'"),
+            4,
+            "a@b.c stands in the list twice",
+            "",
+        ),
+        (gate("approval", "approvers = ['a@b.c']\nlapses = 'soon'"), 5, '`lapses` must be "on-change"', ""),
+        (gate("approval", "approvers = ['a@b.c']\nlapses = '0d'"), 5, "`lapses` is no time at all", ""),
+        (
+            gate("approval", "approvers = ['a@b.c']\nlapses = '1d'\nrequire = 2"),
+            6,
+            "2 approvals are needed, but there are 1 approvers",
+            "",
+        ),
+        (
+            "[gates.g]\nkind = 'check'\nneeds = ['a']\nenforced = false",
+            5,
+            "unknown key `enforced`",
+            "`enforce`",
+        ),
         ("[hooks.pre-commit]", 2, "`hooks` is not supported in this version yet", ""),
         ("[cache]\nmax_size = '10 apples'", 3, "`cache.max_size`", ""),
         ("[cache]\nmax_age = 3", 3, "`cache.max_age`", ""),
@@ -167,8 +229,14 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
             '`runs.capture` must be "none", "bounded" or "bounded=SIZE"',
             "",
         ),
-        ("[milestones.m]\ngates = []", 3, "`gates` is not supported in this version yet", ""),
-        ("[milestones.m]\nmirrors = []", 3, "`mirrors` is not supported in this version yet", ""),
+        ("[milestones.m]\ngates = ['g', 'g']", 3, "`gates[1]` stands in the list twice", ""),
+        ("[milestones.m]\nmirrors = [{kind = 'json'}]", 3, "`mirrors[0]` has no `file`", ""),
+        (
+            "[milestones.m]\nmirrors = [{file = 'x', kind = 'html'}]",
+            3,
+            'must be "markdown" or "json"',
+            "",
+        ),
         (f"[vars]\nx = 0x{'f' * 9000}", 3, "`vars.x` is too large a number", ""),
     ],
 )
@@ -222,7 +290,9 @@ def test_json_schema_accepts_and_refuses_as_the_check_does() -> None:
         "[defaults]\ncmd = 'x'",
         "[tasks.t]\ndesc = 'x'",
         "[tasks.'a b']\ncmd = 'x'",
-        "[gates]",
+        "[hooks]",
+        "[gates.g]",
+        gate("check", "needs = ['a']\nfile = 'x'"),
     ):
         only(text)
         assert list(validator.iter_errors(tomllib.loads(f"version = 1\n{text}"))), text

@@ -1,4 +1,4 @@
-"""What a build has to do with milestones: gates keep nodes from starting, decide at its end, and are recorded.
+"""What a build has to do with milestones: gates keep nodes from starting, and decide at its end.
 
 Loaded only by builds that meet a gate or a mirror. Knows nothing of how a gate is judged.
 """

@@ -37,8 +37,9 @@ def replaced(data: bytes, name: str, lines: Sequence[str], file: str) -> bytes:
     >>> replaced(b"a\\r\\n<!-- orch:begin M -->\\r\\nold\\r\\n<!-- orch:end M -->", "M", ["new"], "f")
     b'a\\r\\n<!-- orch:begin M -->\\r\\nnew\\r\\n<!-- orch:end M -->'
     """
-    start = len(_BOM) if data.startswith(_BOM) else 0
-    found = list(_MARKER.finditer(data, start))
+    if data.startswith(_BOM):
+        return _BOM + replaced(data.removeprefix(_BOM), name, lines, file)
+    found = list(_MARKER.finditer(data))
     begin, end = _only(data, found, name, "begin", file), _only(data, found, name, "end", file)
     if end.start() < begin.start():
         raise _error(data, end, file, f"the end of block {name} stands before its begin")

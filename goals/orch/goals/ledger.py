@@ -71,9 +71,8 @@ def read_ledger(root: str) -> Ledger:
     lines, places = Lines(text), locate(text)
     version = table.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise OrchfileError(
-            [Problem(LOCK, 1, 0, "it has no `version`", "", "restore it from the repository")]
-        )
+        problem = Problem(LOCK, 1, 0, "it has no `version`", "", _RESTORE)
+        raise OrchfileError([problem], LOCK)
     if version > VERSION:
         line = lines.at(places[("version",)].value[0])[0]
         sentence = f"it was written by a newer orch (version {version})"

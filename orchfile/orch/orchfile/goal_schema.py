@@ -135,7 +135,7 @@ class GateKind(NamedTuple):
         known = len(at.problems)
         checked = _GATE.check(value, at)
         if not isinstance(checked, dict) or len(at.problems) > known:
-            return None
+            return checked
         kind = checked["kind"]
         must, may = _OWN[kind]
         for name in checked:
@@ -144,12 +144,13 @@ class GateKind(NamedTuple):
         for name in must:
             if name not in checked:
                 at.refuse(f'{at.label()} has no `{name}`, which kind = "{kind}" needs')
-        if "require" in checked and (kind == "approval") != isinstance(checked["require"], int):
+        is_count = isinstance(checked.get("require", 1), int)
+        if "require" in checked and kind != "check" and is_count != (kind == "approval"):
             what = "how many people" if kind == "approval" else "a list of conditions"
             at.into("require").refuse(f'`require` must be {what} where kind = "{kind}"')
         if kind == "approval":
             self._check_approval(checked, at)
-        return checked if len(at.problems) == known else None
+        return checked
 
     def _check_approval(self, checked: dict[str, object], at: At) -> None:
         if checked.get("lapses", "on-change") == "on-change" and "evidence" not in checked:

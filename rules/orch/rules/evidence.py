@@ -108,15 +108,12 @@ def _taken(node: Node) -> tuple[str, ...]:
 
 def tell_cycle(cycle: tuple[str, ...], declarations: Declarations, problems: Problems) -> None:
     """Say that a goal needs itself, where the first gate or milestone of the cycle is declared."""
-    first = next(
-        number
-        for number, name in enumerate(cycle)
-        if name.startswith("gate ") or (name in declarations.milestones)
-    )
+    gates = [number for number, name in enumerate(cycle) if name.startswith("gate ")]
+    goals = [number for number, name in enumerate(cycle) if name in declarations.milestones]
+    first = (gates or goals)[0]
     way = " -> ".join([*cycle[first:], *cycle[:first], cycle[first]])
-    gate = next((name for name in cycle if name.startswith("gate ")), "")
-    if gate:
-        decl = declarations.gates[gate.removeprefix("gate ")]
+    if gates:
+        decl = declarations.gates[cycle[first].removeprefix("gate ")]
         problems.add(decl.source, ("gates", decl.key), f"a gate that needs itself: {way}", at="key")
         return
     goal = declarations.milestones[cycle[first]]
@@ -125,6 +122,8 @@ def tell_cycle(cycle: tuple[str, ...], declarations: Declarations, problems: Pro
 
 def check_mirrors(graph: BuildGraph, declarations: Declarations, owners: Owners, problems: Problems) -> None:
     """Refuse a mirror that a task makes or a milestone depends on, or that lies behind a link."""
+    whole: dict[str, str] = {}  # JSON file -> the milestone that owns it
+    shown: dict[str, str] = {}
     for name, goal in graph.milestones.items():
         read = _read_by(graph, name) if goal.mirrors else {}
         decl = declarations.milestones[name]
@@ -139,8 +138,13 @@ def check_mirrors(graph: BuildGraph, declarations: Declarations, owners: Owners,
                 )
                 hint = f'exclude it there: "!{mirror.file}"'
                 problems.add(decl.source, where, sentence, hint=hint)
+            elif mirror.file in whole or (mirror.kind == "json" and mirror.file in shown):
+                owner = whole.get(mirror.file) or shown[mirror.file]
+                kind = "the whole mirror" if mirror.file in whole else "a mirror"
+                problems.add(decl.source, where, f"{mirror.file} is already {kind} of milestone {owner}")
             elif _is_linked(mirror.file):
                 problems.add(decl.source, where, f"the mirror {mirror.file} lies behind a symbolic link")
+            (whole if mirror.kind == "json" else shown).setdefault(mirror.file, name)
 
 
 def _read_by(graph: BuildGraph, name: str) -> dict[str, str]:

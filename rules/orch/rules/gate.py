@@ -38,7 +38,7 @@ def find_gates(decl: MilestoneDecl, declarations: Declarations, problems: Proble
             found.append(name)
             continue
         near = nearest(name, declarations.gates).removeprefix(prefix)
-        hint = f"did you mean {near}?" if near else f"[gates.{text.lstrip(':')}] declares one"
+        hint = f"did you mean {near}?" if near else f"[gates.{text.lstrip(':')}] would declare one"
         problems.add(
             decl.source, ("milestones", decl.key, "gates", index), f"no gate is named {text}", hint=hint
         )

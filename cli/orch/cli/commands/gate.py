@@ -153,9 +153,7 @@ def _agreed(action: str, name: str, by: str, options: Options, console: Console)
         console.err(f"why does {by} {action} {name}? ", end="")
         note = _line()
     if not note:
-        raise UsageError(
-            f"what is {action}ed needs a note".replace("approveed", "approved"), hint="--note TEXT"
-        )
+        raise UsageError(f"to {action} a gate takes a note", hint="say why: --note TEXT")
     if asks:
         console.err(f"{action} {name} as {by}? [y/N] ", end="")
         if _line().lower() not in ("y", "yes"):
