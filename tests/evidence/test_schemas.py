@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orch.evidence.settle import replayed
 from tests.integration.conftest import scene  # noqa: F401
 
 if TYPE_CHECKING:
@@ -42,6 +43,18 @@ def every(scene: Scene) -> Project:  # noqa: F811
         inputs = ["a"]
         outputs = ["slow"]
         cmd = "touch began; {scene.gate("slow")}; touch slow"
+        [gates.read]
+        kind = "approval"
+        approvers = ["a@b.c"]
+        evidence = ["@a"]
+        [gates.small]
+        kind = "metric"
+        file = "small.json"
+        require = "n < 3"
+        enforce = false
+        [milestones.m]
+        needs = ["a"]
+        gates = ["read", "small"]
     """)
     project.write("in", "1")
     project.run("build", "c", expect=1)
@@ -59,6 +72,8 @@ def every(scene: Scene) -> Project:  # noqa: F811
     project.write("in", "3")
     project.build("a")
     project.build("a", "--only", "--json")
+    project.run("gate", "approve", "read", "--by", "a@b.c", "--note", "x", expect=0)
+    project.build("m")
     return project
 
 
@@ -79,7 +94,10 @@ def test_records_of_real_runs_are_as_published(every: Project) -> None:
         check.validate(one)
     assert [one["status"] for one in found] == [
         *("failed", "succeeded", "succeeded", "succeeded", "interrupted", "interrupted", "succeeded"),
+        "succeeded",
     ]
+    assert [found[-1]["gates"][name]["holds"] for name in ("read", "small")] == [True, False]
+    assert [one["by"] for one in found[-1]["approvals"]] == ["a@b.c"]
     seen = {entry["status"] for one in found for entry in one["nodes"].values()}
     assert seen == {"ok", "failed", "skipped", "restored", "stopped"}
     assert "killed" in found[5]["error"]
@@ -89,7 +107,16 @@ def test_records_of_real_runs_are_as_published(every: Project) -> None:
         for line in path.read_text().splitlines():
             check.validate(json.loads(line))
             kinds.add(json.loads(line)["type"])
-    assert kinds >= {"run_started", "node_started", "node_restored", "node_skipped", "run_settled"}
+    assert kinds >= {
+        "run_started",
+        "node_started",
+        "node_restored",
+        "node_skipped",
+        "run_settled",
+        "gate_judged",
+    }
+    told = replayed((manifests(every)[-1].parent / "events.ndjson").read_bytes().splitlines(keepends=True))
+    assert told.claims.fields() == {name: found[-1][name] for name in ("gates", "approvals")}
     check = validator(every, "metrics")
     for line in (every.root / ".orch/metrics.jsonl").read_text().splitlines():
         check.validate(json.loads(line))
@@ -110,6 +137,8 @@ def test_the_schema_is_strict_and_open(every: Project) -> None:
         {"nodes": {"a": {"status": "ok", "outputs": {"a": "1"}}}},
         {"previous": {"run": one["run"]}},
         {"parts": [["a"]]},
+        {"gates": {"g": {"holds": True}}},
+        {"approvals": [{"by": "a@b.c"}]},
     ):
         with pytest.raises(jsonschema.ValidationError):
             check.validate({**one, **wrong})

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from orch.goals.block import BlockError, replaced
 
 OUTSIDE = st.binary(max_size=60).filter(lambda data: b"orch:" not in data)
-LINES = st.lists(
-    st.text(st.characters(exclude_characters="\n\r", exclude_categories=("Cs",)), max_size=20), max_size=5
-)
+LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=20), max_size=5)
 
 
 @given(before=OUTSIDE, after=OUTSIDE, lines=LINES, newline=st.sampled_from([b"\n", b"\r\n"]))

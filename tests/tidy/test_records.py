@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orch.evidence.formats import FORMATS, formats_table
 from orch.evidence.schema import SCHEMAS, events_schema
+from orch.goals import checklist, ledger
 from orch.orchfile.schema import VERSION
 from orch.reuse.index import SCHEMA
 
@@ -28,6 +29,8 @@ def test_the_versions_of_layers_that_evidence_cannot_see() -> None:
     versions = {one.name: one.version for one in FORMATS}
     assert versions["Orchfile"] == str(VERSION)
     assert versions["index of results"] == str(SCHEMA.version)
+    assert versions["lock file"] == str(ledger.VERSION)
+    assert versions["mirror"] == str(checklist.SCHEMA_VERSION)
 
 
 def test_every_field_and_event_is_described() -> None:

@@ -22,10 +22,10 @@ from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs, witho
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.recorder import Recorder
-from orch.engine.seal import UNGATED, seal
+from orch.engine.seal import UNGATED, Found, seal
 from orch.engine.session import session_of
 from orch.engine.site import Orders
-from orch.engine.summary import stopped_late, summary_of
+from orch.engine.summary import Met, stopped_late, summary_of
 from orch.engine.sweep import forget_vanished, remove_old_scratch, remove_vanished, vanished
 from orch.engine.targets import concerned, lenient, select
 from orch.graph.errors import UsageError
@@ -42,9 +42,7 @@ if TYPE_CHECKING:
     from orch.engine.observe import Observer
     from orch.engine.project import Project
     from orch.engine.reporter import Notes, Reporter, Summary
-    from orch.engine.seal import Gated
     from orch.engine.targets import Selection
-    from orch.goals.verdict import Verdict
 
     MakeReporter = Callable[[str, int], Reporter]  # run id, number of selected nodes
 
@@ -153,8 +151,7 @@ class _Run:
         graph = project.graph
         selection = select(project, self._request.targets)
         selected = set(selection.nodes) if self._request.only else graph.closure(selection.nodes)
-        orders = _orders(project, selection, self._request)
-        orders = orders._replace(lenient=lenient(graph, selection, selected))
+        orders = _orders(project, selection, self._request, lenient(graph, selection, selected))
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
         ends = self._ends(project, selection, selected, schedule)
@@ -186,20 +183,18 @@ class _Run:
             closed_for=ends.closed_for if ends else lambda _: None,
             wait_s=self._request.wait_s,
         )
-        foreman, observer, claims = drive(stand, task)
-        gates: tuple[Verdict, ...] = ()
-        gated = UNGATED
-        if ends and not foreman.stopped_by and not claims.waits.gave_up:
+        driven = drive(stand, task)
+        gave_up = driven.claims.waits.gave_up
+        met, gated = Met(_missed(project, selection, schedule)), UNGATED
+        if ends and not driven.foreman.stopped_by and not gave_up:
             gates, gated = ends.conclude(self._recorder, self._place)
-        endings = schedule.endings.values()
-        is_good = all(one == "ok" for one in endings) and all(one.holds for one in gates)
-        if self._request.is_plain and is_good:
-            self.seal = lambda: self._seal(project, selected, (observer, memory, self._clock), gated)
+            met = Met((*met.missed, *ends.missed), gates)
+        if self._request.is_plain and _is_good(schedule, met):
+            found = Found(driven.observer, memory, self._clock, gated)
+            self.seal = lambda: self._seal(project, selected, found)
         if self._store.notice:
             self._recorder.note(self._store.notice)
-        missed = (*_missed(project, selection, schedule), *(ends.missed if ends else ()))
-        gave_up, duration_s = claims.waits.gave_up, time.monotonic() - began_s
-        return summary_of(self._id, schedule, foreman, missed, gave_up, duration_s, gates)
+        return summary_of(self._id, schedule, driven.foreman, met, gave_up, time.monotonic() - began_s)
 
     def _ends(
         self, project: Project, selection: Selection, selected: set[str], schedule: Schedule
@@ -208,13 +203,12 @@ class _Run:
         graph = project.graph
         if not concerned(graph, selection.milestones, selected):
             return None
-        from orch.engine.ends import Ends
+        from orch.engine.ends import ends_of
 
         def digest_of(path: str) -> str:
             return self._digests.of(path, as_input=True)
 
-        nodes = [graph.nodes[name] for name in selected]
-        return Ends(project, selection.milestones, nodes, schedule, digest_of, self._environ)
+        return ends_of(project, selection, schedule, digest_of, self._environ)
 
     def _good_parts(self, node: str) -> Parts:
         return self._store.parts(node)[1]
@@ -223,17 +217,15 @@ class _Run:
         jobs = self._request.jobs or (project.profile.jobs if project.profile else None)
         return Capacity(jobs or self._request.cpus, project.declarations.pools)
 
-    def _seal(
-        self, project: Project, selected: set[str], found: tuple[Observer, Memory, Clock], gated: Gated
-    ) -> None:
+    def _seal(self, project: Project, selected: set[str], found: Found) -> None:
         # What another build changed since we looked is not what we found fresh, nor what a modifier of
         # this one did: others may have been judged by it before.
-        modifiers = (found[1].records.get(name) for name in project.graph.modified if name in selected)
+        modifiers = (found.memory.records.get(name) for name in project.graph.modified if name in selected)
         has_modified = any(record and record.run == self._id for record in modifiers)
 
         def write() -> None:
             if self._store.data_version() == self._version:
-                seal(project, self._place, selected, self._request.targets, found, self._id, gated)
+                seal(project, self._place, selected, self._request.targets, found, self._id)
 
         if not has_modified:
             try:
@@ -242,23 +234,27 @@ class _Run:
                 return
 
 
+def _is_good(schedule: Schedule, met: Met) -> bool:
+    return all(one == "ok" for one in schedule.endings.values()) and all(one.holds for one in met.gates)
+
+
 def _forbids_changes(project: Project) -> bool:
     return bool(project.profile and project.profile.forbids_changes)
 
 
-def _orders(project: Project, selection: Selection, request: BuildRequest) -> Orders:
+def _orders(project: Project, selection: Selection, request: BuildRequest, lenient: frozenset[str]) -> Orders:
     graph = project.graph
     forced = graph.closure(selection.nodes) if request.force_all else selection.nodes if request.force else ()
     keep_going = request.keep_going or bool(project.profile and project.profile.keep_going)
     if request.args is None:
-        return Orders(frozenset(forced), keep_going)
+        return Orders(frozenset(forced), keep_going, lenient=lenient)
     if len(selection.tasks) != 1 or len(selection.nodes) != 1:
         raise UsageError("arguments after -- go to one named task, and to one node of it")
     node = graph.nodes[selection.nodes[0]]
     if not node.takes_args:
         hint = "write {{ args }} where they belong in its cmd"
         raise UsageError(f"the command of {node.id} takes no arguments", hint=hint)
-    return Orders(frozenset(forced), keep_going, request.args, node.id)
+    return Orders(frozenset(forced), keep_going, request.args, node.id, lenient)
 
 
 def _missed(project: Project, selection: Selection, schedule: Schedule) -> tuple[tuple[str, str], ...]:

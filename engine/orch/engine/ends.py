@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orch.engine.attempt import Failure
     from orch.engine.project import Project
     from orch.engine.recorder import Recorder
+    from orch.engine.targets import Selection
     from orch.goals.source import DigestOf
     from orch.goals.verdict import Verdict
     from orch.graph.goal import Milestone
@@ -37,24 +38,37 @@ _ENDED: Mapping[str, str] = {
 }
 
 
-class Ends:
-    """The milestones of one build: those asked for, and those that its nodes need."""
+def ends_of(
+    project: Project,
+    selection: Selection,
+    schedule: Schedule,
+    digest_of: DigestOf,
+    environ: Mapping[str, str],
+) -> Ends:
+    """What a build of this selection has to do with milestones.
 
-    def __init__(
-        self,
-        project: Project,
-        asked: Sequence[str],
-        nodes: Sequence[Node],
-        schedule: Schedule,
-        digest_of: DigestOf,
-        environ: Mapping[str, str],
-    ) -> None:
-        """Raises OrchfileError where lock file or mirrors are wrong: before anything runs."""
-        self._graph = project.graph
+    Raises OrchfileError where lock file or mirrors are wrong: before anything runs.
+    """
+    endings = schedule.endings
+    selected = schedule.names
+
+    def unmet(node: str) -> str:
+        ending = endings.get(node)
+        return "" if ending == "ok" else _ENDED[ending] if ending else "is not part of this build"
+
+    needed = dict.fromkeys(goal for name in selected for goal in project.graph.nodes[name].goals)
+    return Ends(Goals(project, digest_of, unmet, environ), selection.milestones, tuple(needed))
+
+
+class Ends:
+    """The milestones of one build: those `asked` for, and those that its nodes `needed`."""
+
+    def __init__(self, goals: Goals, asked: Sequence[str], needed: Sequence[str]) -> None:
+        """Raises OrchfileError where a mirror that is to be written cannot be."""
+        self._graph = goals.graph
+        self._goals = goals
         self._asked = asked
-        self._needed = dict.fromkeys(goal for node in nodes for goal in node.goals)
-        self._endings = schedule.endings
-        self._goals = Goals(project, digest_of, self._unmet, environ)
+        self._met = (*asked, *needed)
         check_mirrors(self._mirrored)
 
     @property
@@ -79,7 +93,7 @@ class Ends:
         Raises OrchfileError and StateError where a mirror cannot be written.
         """
         goals = self._goals
-        found = goals.judge_all((*self._asked, *self._needed))
+        found = goals.judge_all(self._met)
         if found:
             recorder.judged(found)
         if self._mirrored:
@@ -91,7 +105,7 @@ class Ends:
             for file in written:
                 recorder.note(f"{file} was brought up to date")
         until_ns = min((one.until_ns for one in found if one.until_ns), default=NEVER_NS)
-        watched = goals.watched((*self._asked, *self._needed))
+        watched = goals.watched(self._met)
         return tuple(found), Gated(True, tuple(watched), until_ns)
 
     @property
@@ -100,7 +114,3 @@ class Ends:
         names = dict.fromkeys(one for name in self._asked for one in below(self._graph.milestones, name))
         goals = (self._graph.milestones[name] for name in names)
         return [goal for goal in goals if any(mirror.auto for mirror in goal.mirrors)]
-
-    def _unmet(self, node: str) -> str:
-        ending = self._endings.get(node)
-        return "" if ending == "ok" else _ENDED[ending] if ending else "is not part of this build"

@@ -23,7 +23,7 @@ from orch.engine.rearm import Rearming
 from orch.engine.recorder import Recorder
 from orch.engine.session import session_of
 from orch.engine.site import Orders
-from orch.engine.summary import stopped_late, summary_of
+from orch.engine.summary import Met, stopped_late, summary_of
 from orch.evidence.settings import Settings as RunSettings
 from orch.graph.errors import StateError
 from orch.graph.lazy import Lazy
@@ -188,9 +188,9 @@ class _Run:
         foreman, observer, claims = drive(stand, task, self._begun)
         self._rearm_at_last = lambda: self._rearm(observer, claims.is_disarmed, schedule)
         foreman.fresh += already
-        missed, gave_up = self._missed(schedule), claims.waits.gave_up
+        met, gave_up = Met(self._missed(schedule)), claims.waits.gave_up
         duration_s = time.monotonic() - self._began_s
-        return summary_of(self._id, schedule, foreman, missed, gave_up, duration_s)
+        return summary_of(self._id, schedule, foreman, met, gave_up, duration_s)
 
     def _begun(self, claims: Claims) -> None:
         self._claims = claims

@@ -44,6 +44,15 @@ class Gated(NamedTuple):
 UNGATED = Gated()
 
 
+class Found(NamedTuple):
+    """What a build knows at its end."""
+
+    observer: Observer
+    memory: Memory
+    clock: Clock
+    gated: Gated = UNGATED
+
+
 class _Doubt(Exception):
     """Something cannot be vouched for."""
 
@@ -53,12 +62,11 @@ def seal(
     place: Place,
     nodes: Collection[str],
     targets: Sequence[str],
-    found: tuple[Observer, Memory, Clock],
+    found: Found,
     run: str,
-    gated: Gated = UNGATED,
 ) -> None:
     """Write the snapshot for a bare build of `targets`, whose closure `nodes` is fresh, as `run` found."""
-    observer, memory, clock = found
+    observer, memory, clock, gated = found
     stage = _Seal(project, observer, memory, clock)
     environ = {os.fsencode(name): os.fsencode(value) for name, value in observer.caller.items()}
     name = proof.name_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orch.engine.reporter import Summary
 from orch.graph.errors import BusyError, ClosedError
+from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 _LESSER = (0, 1, 4)  # exit codes that a signal goes before (design 3)
 
 
+class Met(NamedTuple):
+    """The milestones that a build had to do with."""
+
+    missed: tuple[tuple[str, str], ...] = ()  # those asked for and not reached, each with what is in the way
+    gates: tuple[Verdict, ...] = ()
+
+
 def stopped_late(summary: Summary, number: int) -> Summary:
     """The summary of a build that signal `number` reached when nothing ran any more; 0 = none did."""
     return summary._replace(exit_code=128 + number) if number and summary.exit_code in _LESSER else summary
@@ -25,15 +33,11 @@ def summary_of(
     run_id: str,
     schedule: Schedule,
     foreman: Foreman,
-    missed: tuple[tuple[str, str], ...],
+    met: Met,
     gave_up: Conflict | None,
     duration_s: float,
-    gates: tuple[Verdict, ...] = (),
 ) -> Summary:
-    """Counts, failures and the exit code (design 3); `missed` are milestones that were not reached.
-
-    `gave_up` is what the build did not wait for any longer; `gates` are those of the milestones that it met.
-    """
+    """Counts, failures and the exit code (design 3); `gave_up` is what was not waited for any longer."""
     endings = list(schedule.endings.values())
     counts = {
         "ran": foreman.ran_well,
@@ -45,8 +49,8 @@ def summary_of(
         "stopped": endings.count("stopped"),
     }
     failed = tuple(name for name, ending in schedule.endings.items() if ending == "failed")
-    is_closed = "gated" in endings or any(one.closes for one in gates)
+    is_closed = "gated" in endings or any(one.closes for one in met.gates)
     code = 1 if failed else ClosedError.exit_code if is_closed else 0
     code = 128 + foreman.stopped_by if foreman.stopped_by else code
     code = BusyError.exit_code if gave_up else code
-    return Summary(run_id, code, counts, duration_s, failed, missed, gave_up, gates)
+    return Summary(run_id, code, counts, duration_s, failed, met.missed, gave_up, met.gates)

@@ -77,6 +77,22 @@ FORMATS = (
         "the line is named and passed over",
     ),
     Format(
+        "lock file",
+        "`Orchfile.lock.toml`",
+        "1",
+        "1",
+        "`version`",
+        "exit 3, with its line; nothing is written",
+    ),
+    Format(
+        "mirror",
+        "a JSON file of `mirrors`",
+        "1",
+        "1",
+        "`schema_version`",
+        "orch never reads it; it is written anew",
+    ),
+    Format(
         "latest run",
         "`.orch/state.json`",
         str(latest.VERSION),

@@ -29,7 +29,8 @@ class Schedule:
 
     def __init__(self, graph: BuildGraph, selected: Collection[str], weight_s: Mapping[str, float]) -> None:
         self._graph = graph
-        self._left = {node for node in graph.order if node in selected}
+        self.names = tuple(node for node in graph.order if node in selected)
+        self._left = set(self.names)
         self.endings: dict[str, Ending] = {}
         self._missing: dict[str, int] = {}
         self._behind: dict[str, list[str]] = {}
