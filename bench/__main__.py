@@ -35,7 +35,7 @@ def main() -> int:
     asked = tuple(options.scenario)
     plan = _plan(options, tuple(scenarios.SCENARIOS) if asked == ("all",) else asked)
     if asked == ("guard",):
-        return guard.main(plan)
+        return guard.main(plan, options.json)
     growth = asked == ("growth",)
     if growth:
         given = {name: value for name, value in plan._asdict().items() if value and name != "scenarios"}
@@ -98,7 +98,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--folder", default=None, metavar="DIR", help="where to work, a temporary folder by default"
     )
-    parser.add_argument("--json", default="", metavar="FILE", help="write each round of each tool there")
+    parser.add_argument(
+        "--json", default="", metavar="FILE", help="write each round there; guard: how many are broken"
+    )
     parser.add_argument("--markdown", default="", metavar="FILE", help="fill the tables of that document")
     options = parser.parse_args()
     if len(options.scenario) > 1 and {"growth", "all", "guard"}.intersection(options.scenario):

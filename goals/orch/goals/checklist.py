@@ -10,7 +10,6 @@ import re
 
 from orch.goals.attest import attested
 from orch.graph.value import NamedTuple
-from orch.rules.path import relative
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,9 +117,9 @@ class Checklist:
         return Line(depth, "gate", name, True, desc, fact.table("values").get(name, ""), fact.run, fact.day)
 
 
-def markdown(lines: tuple[Line, ...], folder: str) -> list[str]:
-    """The lines of a Markdown checklist in a file of `folder`, "" is the root: from there links start."""
-    return [_item(line, folder) for line in lines]
+def markdown(lines: tuple[Line, ...]) -> list[str]:
+    """The lines of a Markdown checklist."""
+    return [_item(line) for line in lines]
 
 
 def json_text(name: str, lines: tuple[Line, ...]) -> bytes:
@@ -143,11 +142,12 @@ def json_text(name: str, lines: tuple[Line, ...]) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _item(line: Line, folder: str) -> str:
+def _item(line: Line) -> str:
     what = f"**{_escaped(line.name)}**" if line.kind == "milestone" else f"{line.kind} `{line.name}`"
     text = f"{'  ' * line.depth}- [{'x' if line.is_done else ' '}] {what}"
     text += f": {_escaped(line.desc)}" if line.desc else ""
-    run = f"run [`{line.run}`]({relative(line.manifest, folder or '.')})" if line.run else ""
+    # No link: the manifest is not committed, and would lead nowhere for most readers.
+    run = f"run `{line.run}`, `{line.manifest}`" if line.run else ""
     day = "" if line.day in line.evidence else line.day
     shown = [one for one in (_escaped(line.evidence), day, run) if one]
     return f"{text} ({', '.join(shown)})" if shown else text

@@ -67,8 +67,7 @@ def shown(milestones: Iterable[Milestone], checklist: Checklist, *, auto_only: b
                 if mirror.kind == "json":
                     after = json_text(goal.name, lines)
                 else:
-                    folder = os.path.dirname(mirror.file)
-                    after = replaced(base or b"", goal.name, markdown(lines, folder), mirror.file)
+                    after = replaced(base or b"", goal.name, markdown(lines), mirror.file)
             except BlockError as error:
                 problems.append(error.problem)
             else:
