@@ -60,6 +60,9 @@ class Checklist:
         return tuple(self._lines(name, 0, None, set()))
 
     def _lines(self, name: str, depth: int, above: Attested | None, seen: set[str]) -> Iterator[Line]:
+        if name in seen:  # each once, where it is needed first
+            return
+        seen.add(name)
         graph = self._graph
         goal = graph.milestones[name]
         found = attested(graph, self._ledger, self._sources, name)
@@ -72,9 +75,6 @@ class Checklist:
         day, run = (fact.day, fact.run) if fact and is_done else ("", "")
         yield Line(depth, "milestone", name, is_done, goal.desc, evidence, run, day)
         best = found if (fact and not fact.wrong) or above is None else above
-        if name in seen:
-            return
-        seen.add(name)
         nodes = [need for need in goal.needs if need not in graph.milestones]
         for task in dict.fromkeys(graph.nodes[node].task for node in nodes):
             yield self._task(task, depth + 1, best)
