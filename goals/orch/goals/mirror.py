@@ -114,10 +114,9 @@ def write_mirrors(
 
 
 def _read(mirror: Mirror) -> bytes | None:
-    if _link_on(mirror.file):
-        raise BlockError(
-            Problem(mirror.file, 0, 0, f"it lies behind a symbolic link: {_link_on(mirror.file)}")
-        )
+    link = _link_on(mirror.file)
+    if link:
+        raise BlockError(Problem(mirror.file, 0, 0, f"it lies behind a symbolic link: {link}"))
     try:
         with open(open_regular(mirror.file), "rb") as file:
             data = file.read(_MOST_BYTES + 1)
