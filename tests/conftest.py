@@ -31,7 +31,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-LAYERS = ("graph", "orchfile", "rules", "run", "cache", "reuse", "evidence", "history", "engine", "cli")
+LAYERS = (
+    "graph",
+    "orchfile",
+    "rules",
+    "run",
+    "cache",
+    "reuse",
+    "evidence",
+    "history",
+    "engine",
+    "audit",
+    "cli",
+)
 SOURCE_ROOTS = [str(CHECKOUT / layer) for layer in LAYERS]
 TIMEOUT_S = 300  # a hang is a failure; nothing here depends on its length
 

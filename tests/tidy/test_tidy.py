@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     Check = Callable[[Path], list[str]]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LAYERS = ("graph", "orchfile", "rules", "cache", "reuse", "evidence", "history", "run", "engine", "cli")
+LAYERS = (
+    "graph",
+    "orchfile",
+    "rules",
+    "cache",
+    "reuse",
+    "evidence",
+    "history",
+    "run",
+    "engine",
+    "audit",
+    "cli",
+)
 
 MAX_FILE = 300
 MAX_FUNCTION = 50  # without its docstring
@@ -29,6 +41,7 @@ DOORS = {
     "sqlite3": ("cache/orch/cache/store_file.py",),
     "filelock": ("cache/orch/cache/lock.py",),
     "pathspec": ("rules/orch/rules/ignore.py",),
+    "tomlkit": ("audit/orch/audit/edit.py",),
     "subprocess": ("run/orch/run/spawn.py", "run/orch/run/spawn.py"),
     "_posixsubprocess": (),
     "multiprocessing": (),

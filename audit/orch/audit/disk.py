@@ -1,0 +1,63 @@
+"""What the disk says of the names in a trace, after the task. Knows nothing of what was done to them."""
+
+from __future__ import annotations
+
+import os
+from posixpath import basename, dirname, normpath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+
+class Disk:
+    """Names behind their links, each folder looked at once.
+
+    `before` are the absolute paths that were there before, `is_made` says so of what other tasks made since.
+    """
+
+    def __init__(self, before: Container[str], is_made: Callable[[str], bool]) -> None:
+        self._before = before
+        self._is_made = is_made
+        self._folders: dict[str, str] = {}
+
+    def name(self, path: str) -> str:
+        """The absolute path with its folder behind all links, the last name as it is."""
+        path = path.rstrip("/") or "/"
+        last = basename(path)
+        if last in ("", ".", ".."):
+            return os.path.realpath(path)
+        return self._folder(dirname(path)).rstrip("/") + "/" + last
+
+    def real(self, path: str) -> str:
+        """The absolute path behind all links."""
+        named = self.name(path)
+        return os.path.realpath(named) if os.path.islink(named) else named
+
+    def existed(self, path: str) -> bool:
+        """Whether it was there before the task began."""
+        return path in self._before or self._is_made(path)
+
+    def _folder(self, path: str) -> str:
+        found = self._folders.get(path)
+        if found is None:
+            found = self._folders[path] = os.path.realpath(path)
+        return found
+
+
+def below(root: str, path: str) -> str:
+    """An absolute path as orch names it: relative to the root if it lies below it.
+
+    >>> below("/w", "/w/a.c"), below("/w", "/x/a.c")
+    ('a.c', '/x/a.c')
+    """
+    return path[len(root) + 1 :] if path.startswith(root + "/") else path
+
+
+def absolute(root: str, path: str) -> str:
+    """The other way round.
+
+    >>> absolute("/w", "a.c"), absolute("/w", "../x"), absolute("/w", "/x")
+    ('/w/a.c', '/x', '/x')
+    """
+    return normpath(path if path.startswith("/") else f"{root}/{path}")
