@@ -1,4 +1,4 @@
-"""The kinds of generated projects, each with edges that were left out. It knows nothing of what finds them."""
+"""The kinds of generated projects, each with edges left out. It knows nothing of what finds them."""
 
 from __future__ import annotations
 
@@ -64,8 +64,12 @@ def c_generated(sown: Sown) -> None:
     gen = sown.distract(['echo "#define V $(cat version.txt)" > gen/version.h'])
     sown.task("gen", gen, outputs=["gen/version.h"])
     sown.misses("gen", "version.txt")
-    sown.task("f", sown.distract(["gcc $(cat flags.txt) -c f.c -o out/f.o", "ar cr out/libf.a out/f.o"]),
-              inputs=["f.c"], outputs=["out/f.o", "out/libf.a"])  # fmt: skip
+    sown.task(
+        "f",
+        sown.distract(["gcc $(cat flags.txt) -c f.c -o out/f.o", "ar cr out/libf.a out/f.o"]),
+        inputs=["f.c"],
+        outputs=["out/f.o", "out/libf.a"],
+    )
     sown.misses("f", "flags.txt")
     main = sown.distract(["gcc -I. -c main.c -o out/main.o", "gcc out/main.o -Lout -lf -o out/main"])
     sown.task("main", main, inputs=["main.c"], after=["gen", "f"], outputs=["out/main.o", "out/main"])
@@ -85,8 +89,12 @@ def shell(sown: Sown) -> None:
     sown.misses("find", *missing)
     declared, missing = sown.split(data, 4)
     words = " ".join(data)
-    sown.task("join", sown.distract([f"cat {words} > out/all", "sort out/all > out/t && mv out/t out/all"]),
-              inputs=declared, outputs=["out/all"])  # fmt: skip
+    sown.task(
+        "join",
+        sown.distract([f"cat {words} > out/all", "sort out/all > out/t && mv out/t out/all"]),
+        inputs=declared,
+        outputs=["out/all"],
+    )
     sown.misses("join", *missing)
 
 
@@ -115,7 +123,10 @@ def python_modules(sown: Sown) -> None:
 def python_package(sown: Sown) -> None:
     """A package with relative imports and a data file, run with -m from a folder of its own."""
     sown.file("lib/pkg/__init__.py", "from .words import WORDS\n")
-    sown.file("lib/pkg/words.py", "from pathlib import Path\nWORDS = Path(__file__).with_name('w.txt').read_text()\n")
+    sown.file(
+        "lib/pkg/words.py",
+        "from pathlib import Path\nWORDS = Path(__file__).with_name('w.txt').read_text()\n",
+    )
     sown.file("lib/pkg/w.txt")
     sown.file("lib/pkg/__main__.py", "import sys\nfrom . import WORDS\nopen(sys.argv[1], 'w').write(WORDS)\n")
     sown.file("lib/pkg/other.py", "1 / 0\n")
@@ -138,7 +149,9 @@ def chain(sown: Sown) -> None:
         script = sown.distract([f"cat {last} {schema} > gen/{one}.tmp", f"mv gen/{one}.tmp gen/{one}.txt"])
         sown.task(f"g{one}", script, inputs=inputs, outputs=[f"gen/{one}.txt"])
         last = f"gen/{one}.txt"
-    sown.task("skip", sown.distract([f"cat {last} gen/0.txt > gen/skip"]), inputs=[last], outputs=["gen/skip"])
+    sown.task(
+        "skip", sown.distract([f"cat {last} gen/0.txt > gen/skip"]), inputs=[last], outputs=["gen/skip"]
+    )
     sown.misses("skip", "gen/0.txt")
 
 
@@ -150,7 +163,9 @@ def each_file(sown: Sown) -> None:
         sown.file(f"conf/{stem}.cfg")
         sown.misses(f"each[{path}]", f"conf/{stem}.cfg", "conf/all.cfg")
     script = sown.distract(["cat {{ inputs }} conf/{{ src.stem }}.cfg conf/all.cfg > {{ outputs }}"])
-    sown.task("each", script, foreach={"src": "in/*.txt"}, inputs=["{{ src }}"], outputs=["out/{{ src.name }}"])
+    sown.task(
+        "each", script, foreach={"src": "in/*.txt"}, inputs=["{{ src }}"], outputs=["out/{{ src.name }}"]
+    )
 
 
 def matrix(sown: Sown) -> None:
@@ -161,8 +176,13 @@ def matrix(sown: Sown) -> None:
             sown.file(f"level/{level}.env")
             sown.misses(f"pack[os={os_name},level={level}]", f"level/{level}.env")
     script = sown.distract(["cat os/{{ os }}.env level/{{ level }}.env > {{ outputs }}"])
-    sown.task("pack", script, matrix={"os": ["linux", "mac"], "level": ["debug", "fast"]},
-              inputs=["os/{{ os }}.env"], outputs=["out/{{ os }}-{{ level }}"])  # fmt: skip
+    sown.task(
+        "pack",
+        script,
+        matrix={"os": ["linux", "mac"], "level": ["debug", "fast"]},
+        inputs=["os/{{ os }}.env"],
+        outputs=["out/{{ os }}-{{ level }}"],
+    )
 
 
 def pipeline(sown: Sown) -> None:
@@ -171,8 +191,12 @@ def pipeline(sown: Sown) -> None:
     for index, path in enumerate(tables):
         sown.files[path] = "".join(f"{row},{row * index}\n" for row in range(20)).encode()
         sown.file(f"rules/{index}.sed", "s/,/;/\n")
-        script = sown.distract([f"sed -f rules/{index}.sed {path} | sort > clean/{index}.csv",
-                                f"wc -l < clean/{index}.csv > clean/{index}.count"])  # fmt: skip
+        script = sown.distract(
+            [
+                f"sed -f rules/{index}.sed {path} | sort > clean/{index}.csv",
+                f"wc -l < clean/{index}.csv > clean/{index}.count",
+            ]
+        )
         sown.task(f"clean{index}", script, inputs=[path], outputs=[f"clean/{index}.csv"])
         sown.misses(f"clean{index}", f"rules/{index}.sed")
         sown.spills(f"clean{index}", f"clean/{index}.count")
@@ -195,8 +219,13 @@ def included(sown: Sown) -> None:
     declared, missing = sown.split(names, 2)
     sown.task("site", script, "web/Orchfile.toml", inputs=declared, outputs=["dist/site"])
     sown.misses("web:site", *(f"web/{one}" for one in missing), "web/layout.html", "shared/style.css")
-    sown.task("all", sown.distract(["cp web/dist/site out/all"]), after=["web:site"], inputs=["shared/style.css"],
-              outputs=["out/all"])  # fmt: skip
+    sown.task(
+        "all",
+        sown.distract(["cp web/dist/site out/all"]),
+        after=["web:site"],
+        inputs=["shared/style.css"],
+        outputs=["out/all"],
+    )
     sown.misses("all", "web/dist/site")
 
 
@@ -208,9 +237,14 @@ def links(sown: Sown) -> None:
     sown.file("other.txt")
     sown.links.update({"current": "versions/v2", "alias.txt": "real.txt", "second.txt": "other.txt"})
     script = sown.distract(
-        ["cat current/0.txt current/1.txt versions/v2/2.txt > out/a", "cat alias.txt real.txt >> out/a",
-         "cat second.txt >> out/a", "readlink alias.txt > /dev/null", "cd current && cat 0.txt > /dev/null"]
-    )  # fmt: skip
+        [
+            "cat current/0.txt current/1.txt versions/v2/2.txt > out/a",
+            "cat alias.txt real.txt >> out/a",
+            "cat second.txt >> out/a",
+            "readlink alias.txt > /dev/null",
+            "cd current && cat 0.txt > /dev/null",
+        ]
+    )
     sown.task("read", script, inputs=["versions/v2/0.txt", "current/2.txt", "alias.txt"], outputs=["out/a"])
     sown.misses("read", "versions/v2/1.txt", "second.txt")
 
@@ -219,8 +253,15 @@ def in_place(sown: Sown) -> None:
     """Files that are changed, moved, linked and removed."""
     sown.file("notes.txt", "one\n")
     sown.file("old.txt")
-    script = sown.distract(["sed -i s/one/two/ notes.txt", "echo x > out/a", "ln out/a out/hard", "ln -s a out/soft",
-                            "mv old.txt new.txt"])  # fmt: skip
+    script = sown.distract(
+        [
+            "sed -i s/one/two/ notes.txt",
+            "echo x > out/a",
+            "ln out/a out/hard",
+            "ln -s a out/soft",
+            "mv old.txt new.txt",
+        ]
+    )
     sown.task("change", script, inputs=["D/a.txt"], outputs=["out/a"])
     sown.spills("change", "notes.txt", "out/hard", "out/soft", "new.txt", "old.txt")
     sown.misses("change", "notes.txt")
@@ -228,13 +269,28 @@ def in_place(sown: Sown) -> None:
 
 def names(sown: Sown) -> None:
     """Names that a trace has to escape."""
-    strange = ["a b.txt", 'quo"te.txt', "new\nline.txt", "tab\t.txt", "back\\slash.txt", "é.txt", "x) = 3.txt",
-               "<angle>.txt", "bad\udcff.txt", "was (deleted)", "{{ x }}.txt", "st*r?.txt", "!no.txt"]  # fmt: skip
+    strange = [
+        "a b.txt",
+        'quo"te.txt',
+        "new\nline.txt",
+        "tab\t.txt",
+        "back\\slash.txt",
+        "é.txt",
+        "x) = 3.txt",
+        "<angle>.txt",
+        "bad\udcff.txt",
+        "was (deleted)",
+        "{{ x }}.txt",
+        "st*r?.txt",
+        "!no.txt",
+    ]
     chosen = [f"odd/{one}" for one in strange]
     for path in chosen:
         sown.file(path, b"odd\n")
     sown.file("plain.txt")
-    sown.task("odd", sown.distract(["cat plain.txt odd/* > out/odd"]), inputs=["plain.txt"], outputs=["out/odd"])
+    sown.task(
+        "odd", sown.distract(["cat plain.txt odd/* > out/odd"]), inputs=["plain.txt"], outputs=["out/odd"]
+    )
     sown.misses("odd", *chosen)
 
 

@@ -1,4 +1,4 @@
-"""Audits generated projects and counts what was found, missed and made up. It knows nothing of their kinds."""
+"""Audits generated projects; counts what was found, missed, made up. It knows nothing of their kinds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a generated project is: files, an Orchfile, and every edge that was left out of it on purpose.
 
-It knows nothing of which kinds of projects there are. Between the real work of a task stand decoys: calls that
-name files and read none of them.
+It knows nothing of which kinds of projects there are. Between the real work of a task stand decoys: calls
+that name files and read none of them.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _PLAIN = {
     **dict.fromkeys(("openat", "openat2", "creat", "open_by_handle_at"), "open"),
     **dict.fromkeys(("clone", "clone3", "vfork"), "fork"),
     **dict.fromkeys(("renameat", "renameat2"), "rename"),
-    **{name + "at": name for name in ("execve", "link", "symlink", "unlink", "mknod", "readlink")},
+    **{name + "at": name for name in ("execve", "link", "symlink", "unlink", "mknod")},
     "fchdir": "chdir",
 }
 
@@ -47,7 +47,7 @@ class Access(NamedTuple):
     """All that the processes of one attempt did; absolute paths, in the order of the first time."""
 
     reads: tuple[str, ...]  # files opened for reading or executed, behind all links
-    links: tuple[str, ...]  # symbolic links that led to a file or were read
+    links: tuple[str, ...]  # symbolic links that led to a file
     writes: tuple[str, ...]  # made, changed, or put there by a rename
     altered: frozenset[str]  # of the written: read before, or changed in part
     removed: tuple[str, ...]  # were there before
@@ -112,8 +112,6 @@ class _Follower:
             self._change(self._places.real(paths[0]))
         elif name == "mknod":
             self._make(self._places.name(paths[0]))
-        elif name == "readlink":
-            self._read_link(self._places.name(paths[0]))
 
     def _absolute(self, here: list[str], folder: str, path: str) -> str:
         if folder and not path:

@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f"}
-_MOST_PATHS = {"execve": 1, "execveat": 1, "readlink": 1, "readlinkat": 1}  # others hold at most two
+_MOST_PATHS = {"execve": 1, "execveat": 1}  # others hold at most two
 
 
 class Call(NamedTuple):

@@ -136,11 +136,16 @@ def tell_sum(console: Console, audit: Audit) -> None:
     reads = sum(len(one.reads) for one in audit.findings)
     writes = sum(len(one.writes) for one in audit.findings)
     unused = sum(excess.is_whole for excess in audit.excess)
+    if not nodes:
+        console.err("orch: nothing was audited")
+        return
+    failed = sum(not one.ended_well for one in audit.findings)
     audited = f"orch: {nodes:,} node{'s' if nodes != 1 else ''} audited"
     counts = [
         (reads, f"{reads:,} undeclared read{'s' if reads != 1 else ''}"),
         (writes, f"{writes:,} undeclared write{'s' if writes != 1 else ''}"),
         (unused, f"{unused:,} declared and never used"),
+        (failed, f"{failed:,} failed"),
     ]
     said = ", ".join(text for count, text in counts if count)
     console.err(f"{audited}: {said or 'what they read and write is what they declare'}")
