@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +51,8 @@ def c_depfile(sown: Sown) -> None:
             "rm out/{{ src.stem }}.raw",
         ]
     )
-    keys = {"inputs": ["{{ src }}"], "outputs": ["out/{{ src.stem }}.o"], "depfile": "out/{{ src.stem }}.d"}
-    sown.task("cc", script, foreach={"src": "src/*.c"}, **keys)
+    keys: dict[str, Any] = {"inputs": ["{{ src }}"], "outputs": ["out/{{ src.stem }}.o"]}
+    sown.task("cc", script, foreach={"src": "src/*.c"}, depfile="out/{{ src.stem }}.d", **keys)
 
 
 def c_generated(sown: Sown) -> None:

@@ -69,6 +69,7 @@ class Findings(NamedTuple):
     writes: tuple[Written, ...] = ()
     entries: tuple[Entry, ...] = ()
     tools: tuple[str, ...] = ()  # never executed
+    caches: tuple[str, ...] = ()  # folders that a tool marked as its cache: what it does there counts nothing
 
     @property
     def has_undeclared(self) -> bool:
@@ -91,6 +92,7 @@ class Comparer:
         touched = {*access.reads, *access.links, *access.writes, *access.programs}
         entries = self._entries(seen, touched) if seen.ended_well else ()
         tools = self._tools(seen, touched) if seen.ended_well else ()
+        caches = {below(self._root, self._cache(path)) for path in (*access.reads, *access.writes)} - {""}
         return Findings(
             node=node.id,
             ended_well=seen.ended_well,
@@ -99,6 +101,7 @@ class Comparer:
             writes=tuple(self._writes(seen, ground)),
             entries=tuple(entries),
             tools=tuple(tools),
+            caches=tuple(sorted(caches)),
         )
 
     # -- undeclared ------------------------------------------------------------------------------
@@ -118,7 +121,7 @@ class Comparer:
                 found[path] = None
         for path in found:
             name = below(self._root, path)
-            if self._is_own(node, name) or not os.path.isfile(path):
+            if self._is_own(node, name) or self._cache(path) or not os.path.isfile(path):
                 continue
             owner = owner_of(self._graph, name)
             if not node.always or (owner and not self._comes_first(owner, node)):
@@ -148,7 +151,13 @@ class Comparer:
                 yield Written(name, "removed", owner_of(self._graph, name))
 
     def _counts(self, node: Node, path: str, ground: Ground) -> bool:
-        return not ground.is_noise(path) and not self._is_own(node, below(self._root, path))
+        name = below(self._root, path)
+        return not (ground.is_noise(path) or self._is_own(node, name) or self._cache(path))
+
+    def _cache(self, path: str) -> str:
+        """The cache that a path lies in, if no task claims to make what is there."""
+        found = self._disk.cache_over(path, self._root)
+        return "" if found and owner_of(self._graph, below(self._root, path)) else found
 
     def _is_own(self, node: Node, path: str) -> bool:
         """Whether the node declares that it writes the path, if only to leave it out (`!pattern`)."""

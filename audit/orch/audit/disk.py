@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
 
+_MARK = b"Signature: 8a477f597d28d172789f06886806bc55"
+
+
 class Disk:
     """Names behind their links, each folder looked at once.
 
@@ -20,6 +23,7 @@ class Disk:
         self._before = before
         self._is_made = is_made
         self._folders: dict[str, str] = {}
+        self._caches: dict[str, str] = {}
 
     def name(self, path: str) -> str:
         """The absolute path with its folder behind all links, the last name as it is."""
@@ -38,11 +42,31 @@ class Disk:
         """Whether it was there before the task began."""
         return path in self._before or self._is_made(path)
 
+    def cache_over(self, path: str, root: str) -> str:
+        """The folder below the root that the path lies in and a tool marked as its cache, else ""."""
+        folder = dirname(path)
+        if folder == root or not folder.startswith(root + "/"):
+            return ""
+        found = self._caches.get(folder)
+        if found is None:
+            is_cache = _is_marked(folder)
+            found = self._caches[folder] = folder if is_cache else self.cache_over(folder, root)
+        return found
+
     def _folder(self, path: str) -> str:
         found = self._folders.get(path)
         if found is None:
             found = self._folders[path] = os.path.realpath(path)
         return found
+
+
+def _is_marked(folder: str) -> bool:
+    """Whether there is a tag as the Cache Directory Tagging Specification has it."""
+    try:
+        with open(f"{folder}/CACHEDIR.TAG", "rb") as file:
+            return file.read(len(_MARK)) == _MARK
+    except OSError:
+        return False
 
 
 def below(root: str, path: str) -> str:

@@ -108,6 +108,8 @@ def _tell_node(console: Console, one: Findings, *, verbose: bool) -> None:
         for written in one.writes
     ]
     _tell_list(console, "writes, not declared:", writes, verbose=verbose)
+    if verbose:
+        _tell_list(console, "keeps a cache in:", [f"{shown(one)}/" for one in one.caches], verbose=verbose)
 
 
 def _tell_list(console: Console, title: str, lines: Sequence[str], *, verbose: bool) -> None:
@@ -170,6 +172,7 @@ def as_json(
                     {"path": written.path, "how": written.how, "output_of": written.owner or None}
                     for written in one.writes
                 ],
+                "caches": list(one.caches),
             }
             for one in audit.findings
         ],
