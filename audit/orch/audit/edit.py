@@ -9,7 +9,7 @@ import difflib
 import os
 import stat
 
-from orch.audit.proposal import reworded
+from orch.audit.slots import reworded
 from orch.cache.atomic import write_atomic
 from orch.graph.errors import StateError
 
@@ -51,7 +51,7 @@ def edited(text: str, file: str, proposals: Iterable[Proposal]) -> str:
             _append(document["tasks"][one.task], one, newline)
             table = wanted["tasks"][one.task]
             held = table.get(one.key, [])
-            table[one.key] = reworded(held, one.add) if one.key == "cmd" else [*held, *one.add]
+            table[one.key] = reworded(held, one.slot, one.add) if one.key == "cmd" else [*held, *one.add]
         new = str(document.as_string())
         if tomllib.loads(new) == wanted:
             return new
@@ -65,7 +65,7 @@ def _append(table: Any, proposal: Proposal, newline: str) -> None:
     import tomlkit
 
     if proposal.key == "cmd":
-        _reword(table, proposal.add)
+        _reword(table, proposal.slot, proposal.add)
         return
     if proposal.key in table:
         for entry in proposal.add:
@@ -87,19 +87,19 @@ def _append(table: Any, proposal: Proposal, newline: str) -> None:
     table.value._insert_after(key, tomlkit.key(proposal.key), made)
 
 
-def _reword(table: Any, words: tuple[str, ...]) -> None:
+def _reword(table: Any, slot: str, words: tuple[str, ...]) -> None:
     """Change a `cmd` in the form that it is written in."""
     import tomlkit
 
     held = table["cmd"]
     if isinstance(held, list):
-        new = reworded(list(held), words)
+        new = reworded(list(held), slot, words)
         at = next(index for index, item in enumerate(held) if item not in words and item != new[index])  # type: ignore[index]
         held[at] = words[0]
         for word in reversed(words[1:]):
             held.insert(at + 1, word)
         return
-    raw: Any = tomlkit.parse("cmd = " + str(reworded(held.as_string(), words)) + "\n")["cmd"]
+    raw: Any = tomlkit.parse("cmd = " + str(reworded(held.as_string(), slot, words)) + "\n")["cmd"]
     raw.trivia.trail, raw.trivia.comment = held.trivia.trail, held.trivia.comment
     raw.trivia.comment_ws = held.trivia.comment_ws
     table["cmd"] = raw

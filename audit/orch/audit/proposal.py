@@ -7,10 +7,10 @@ file of its own, a template says so; else the list names the files of all. What 
 from __future__ import annotations
 
 import os
-import re
 from posixpath import basename, dirname, relpath, splitext
 
 from orch.audit.labels import Labels
+from orch.audit.slots import instead_of, takes
 from orch.engine.outputs import owner_of
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard
@@ -18,21 +18,17 @@ from orch.rules.ignore import Ignore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
 
     from orch.audit.compare import Findings
     from orch.engine.project import Project
-    from orch.graph.task import Node
     from orch.orchfile.declaration import TaskDecl
 
-_GROWS = "its cmd holds {{ inputs }}, which would hold these too: write there what is meant"
-_INPUTS = re.compile(r"\{\{\s*inputs\s*\}\}")
-_PLAIN = re.compile(r"[A-Za-z0-9_./+,:@%-]+|\{\{ ?[\w.]+ ?\}\}")
 _MOST_NAMED = 5  # files of one folder with one ending; more become a wildcard
 
 
 class Proposal(NamedTuple):
-    """Entries to append to a list of a task; for `cmd` the words that stand for `{{ inputs }}` then."""
+    """Entries to append to a list of a task; for `cmd` the words to write for a slot."""
 
     file: str  # the Orchfile, relative to the root
     task: str  # as it stands in that file
@@ -40,6 +36,7 @@ class Proposal(NamedTuple):
     add: tuple[str, ...]
     now: tuple[str, ...] = ()  # what the list holds
     by_hand: str = ""  # why nobody but its author can make this edit
+    slot: str = ""  # "inputs" or "outputs", for `cmd`
 
     @property
     def table(self) -> str:
@@ -53,7 +50,7 @@ class Proposal(NamedTuple):
     def line(self) -> str:
         """The list as it should be, on one line."""
         if self.key == "cmd":
-            return f"in cmd: {' '.join(self.add)} for {{{{ inputs }}}}"
+            return f"in cmd: {' '.join(self.add)} for {{{{ {self.slot} }}}}"
         return f"{self.key} = [{', '.join(map(quoted, (*self.now, *self.add)))}]"
 
 
@@ -126,16 +123,18 @@ class _Task:
             "modifies": self._entries(modifies, is_shared=False),
         }
         found = [self._proposal(key, add) for key, add in wanted.items() if add]
-        return [each for one in found for each in (self._spared(one) if one.key == "inputs" else [one])]
+        return [each for one in found for each in self._spared(one)]
 
     def _spared(self, proposal: Proposal) -> list[Proposal]:
-        """More inputs, but not for the command: `{{ inputs }}` in it goes on to mean those of before."""
-        if not _takes_inputs(self._graph.nodes[self._ids[0]]):
+        """More files, but not for the command: `{{ inputs }}` in it goes on to mean those of before."""
+        key = proposal.key
+        if not takes(self._graph.nodes[self._ids[0]], key):
             return [proposal]
-        words = instead_of_inputs(self._decl.table)
+        words = instead_of(key, self._decl.table)
         if words is None:
-            return [proposal._replace(by_hand=_GROWS)]
-        return [Proposal(proposal.file, proposal.task, "cmd", words), proposal]
+            grows = f"its cmd holds {{{{ {key} }}}}, which would hold these too: write there what is meant"
+            return [proposal._replace(by_hand=grows)]
+        return [Proposal(proposal.file, proposal.task, "cmd", words, slot=key), proposal]
 
     def _proposal(self, key: str, add: list[str]) -> Proposal:
         held = self._decl.table.get(key)
@@ -227,46 +226,6 @@ class _Task:
             if len(files) > _MOST_NAMED:
                 short.update(dict.fromkeys(files, f"{folder}/*{ending}" if folder else f"*{ending}"))
         return list(dict.fromkeys(short.get(entry, entry) for entry in entries))
-
-
-def instead_of_inputs(table: Mapping[str, object]) -> tuple[str, ...] | None:
-    """What a task can write for `{{ inputs }}` in its `cmd`; None where that takes a wildcard, say.
-
-    >>> instead_of_inputs({"cmd": "cc -c {{ inputs }}", "inputs": ["{{ src }}", "a.h"]})
-    ('{{ src }}', 'a.h')
-    >>> instead_of_inputs({"cmd": "cat {{ inputs }}", "inputs": ["*.txt"]})
-    """
-    entries, command = table.get("inputs"), table.get("cmd")
-    if not isinstance(entries, list) or table.get("cwd"):
-        return None
-    words = tuple(map(str, entries))
-    if not all(_PLAIN.fullmatch(word) and not word.startswith("@") and word[-1] != "/" for word in words):
-        return None
-    items = [command] if isinstance(command, str) else command if isinstance(command, list) else []
-    texts = [str(item) for item in items]
-    if isinstance(command, list) and any(
-        _INPUTS.search(text) and not _INPUTS.fullmatch(text) for text in texts
-    ):
-        return None
-    return words if not any("inputs" in _INPUTS.sub("", text) for text in texts) else None
-
-
-def reworded(command: object, words: Sequence[str]) -> object:
-    """A `cmd` with these words for `{{ inputs }}`.
-
-    >>> reworded(["cc", "{{ inputs }}", "-o"], ("a.c", "b.c"))
-    ['cc', 'a.c', 'b.c', '-o']
-    """
-    if isinstance(command, list):
-        spread = ([*words] if _INPUTS.fullmatch(str(item)) else [item] for item in command)
-        return [item for items in spread for item in items]
-    return _INPUTS.sub(lambda _: " ".join(words), str(command))
-
-
-def _takes_inputs(node: Node) -> bool:
-    return any(
-        not isinstance(part, str) and part.name == "inputs" for word in node.command.words for part in word
-    )
 
 
 def _is_text(text: str) -> bool:

@@ -86,12 +86,16 @@ def look_back(watch: Watch, survey: Survey, names: tuple[str, ...], run: str) ->
 
 
 def _excess(project: Project, findings: Iterable[Findings]) -> Iterator[Excess]:
-    """What is too much; nothing is said of tasks of which a node failed, as it may not have come that far."""
+    """What is too much.
+
+    Nothing is said of tasks of which a node failed, as it may not have come that far, and of those that
+    keep a cache: they read what changed since.
+    """
     by_task: dict[str, list[Findings]] = {}
     for one in findings:
         by_task.setdefault(project.graph.nodes[one.node].task, []).append(one)
     for task, found in by_task.items():
-        if not all(one.ended_well for one in found):
+        if not all(one.ended_well and not one.caches for one in found):
             continue
         decl = project.declarations.tasks[task]
         written = decl.table.get("inputs")
@@ -101,7 +105,8 @@ def _excess(project: Project, findings: Iterable[Findings]) -> Iterator[Excess]:
             files = frozenset[str]().union(*(entry.files for entry in entries))
             read = frozenset[str]().union(*(entry.files - entry.unread for entry in entries))
             if files - read:
-                yield Excess(task, decl.source.path, "inputs", text, len(files), tuple(sorted(files - read)))
+                unread = tuple(sorted(files - read))
+                yield Excess(task, decl.source.path, "inputs", text, len(files), unread)
         idle = set(found[0].tools).intersection(*(one.tools for one in found))
         for tool in sorted(idle):
             yield Excess(task, decl.source.path, "tools", tool, 1, (tool,))

@@ -20,7 +20,7 @@ from orch.engine.build import BuildRequest, build
 from orch.engine.project import open_project
 from orch.engine.survey import take_survey
 from orch.engine.targets import select
-from orch.graph.errors import UsageError
+from orch.graph.errors import StateError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +55,18 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     finally:
         watch.close()
     proposals = propose(survey.project, audit.findings, Index(project.root).holds)
+    if options.fix or options.patch:
+        _check_unchanged(project, survey.project)
     _answer(options, console, (survey.project, audit, proposals, summary.run), start)
     return 1 if audit.has_undeclared else summary.exit_code
+
+
+def _check_unchanged(before: Project, now: Project) -> None:
+    """What was seen is of Orchfiles that may not be these any more."""
+    texts = {source.path: source.text for source in before.declarations.sources}
+    for source in now.declarations.sources:
+        if texts.get(source.path) != source.text:
+            raise StateError(f"{source.path} changed meanwhile, so nothing was written", hint="audit again")
 
 
 def _audited(project: Project, targets: Sequence[str]) -> tuple[str, ...]:
