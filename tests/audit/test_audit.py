@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import CHECKOUT
-from tests.integration.conftest import manifests
+from tests.integration.conftest import Scene, manifests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -445,6 +446,31 @@ def test_signals_and_codes_pass_through(project: Project) -> None:
     (manifest,) = manifests(project)
     (left,) = manifest["nodes"]["left"]["leftovers"]
     assert left.endswith("(sleep 60)")
+
+
+def test_an_interrupt_leaves_nothing_behind(project: Project, tmp_path: Path) -> None:
+    scene = Scene(project, tmp_path)
+    project.orchfile(f"""
+        version = 1
+        [tasks.t]
+        inputs = []
+        outputs = ["out"]
+        cmd = "echo > begun; {scene.gate("never")}"
+        """)
+    running = project.start("audit", "t")
+    scene.await_file("begun")
+    assert scene.end(running, signal.SIGINT)[0] == 130
+    scene.await_nothing_left()
+    assert os.listdir(project.root / ".orch/tmp") == ["clock"]
+
+
+def test_a_root_with_a_strange_name(joining: Project) -> None:
+    strange = joining.root / "a <b>\n(deleted)"
+    strange.mkdir()
+    for name in ("Orchfile.toml", "a.txt", "b.txt"):
+        os.rename(joining.root / name, strange / name)
+    done = joining.run("audit", "join", "--json", expect=1, cwd=strange.name)
+    assert found(json.loads(done.out), "read") == {"join": ["b.txt"]}
 
 
 def test_the_document_says_all_of_it(joining: Project) -> None:
