@@ -126,7 +126,8 @@ class _Follower:
         if link != real and self._places.real(link) == real:
             self._read_link(link)
         creates = "O_CREAT" in words or call.name == "creat"
-        is_new = creates and not (self._places.existed(real) or real in self._writes)
+        is_there = real in self._writes or (self._places.existed(real) and real not in self._removed)
+        is_new = creates and not is_there
         writes = "O_WRONLY" in words or "O_RDWR" in words or "O_TRUNC" in words or call.name == "creat"
         if not (writes or is_new):
             self._read(real)
