@@ -235,17 +235,22 @@ def links(sown: Sown) -> None:
         sown.file(f"versions/v2/{one}.txt")
     sown.file("real.txt")
     sown.file("other.txt")
-    sown.links.update({"current": "versions/v2", "alias.txt": "real.txt", "second.txt": "other.txt"})
+    sown.file("deep")
+    sown.links.update(
+        {"current": "versions/v2", "alias.txt": "real.txt", "second.txt": "other.txt", "third": "deep"}
+    )
     script = sown.distract(
         [
             "cat current/0.txt current/1.txt versions/v2/2.txt > out/a",
             "cat alias.txt real.txt >> out/a",
-            "cat second.txt >> out/a",
+            "cat second.txt deep >> out/a",
             "readlink alias.txt > /dev/null",
             "cd current && cat 0.txt > /dev/null",
         ]
     )
-    sown.task("read", script, inputs=["versions/v2/0.txt", "current/2.txt", "alias.txt"], outputs=["out/a"])
+    sown.task(
+        "read", script, inputs=["versions/v2/0.txt", "current/2.txt", "alias.txt", "third"], outputs=["out/a"]
+    )
     sown.misses("read", "versions/v2/1.txt", "second.txt")
 
 

@@ -324,6 +324,23 @@ def test_what_the_toolchain_reads_is_no_finding(project: Project, tmp_path: Path
     assert found(project.json("audit", "t", expect=1), "read") == {"t": [str(tmp_path / "beside.txt")]}
 
 
+def test_a_declared_link_covers_what_it_leads_to(project: Project) -> None:
+    project.orchfile("""
+        version = 1
+        [tasks.t]
+        inputs = ["link", "folder/b"]
+        outputs = ["out"]
+        cmd = "cat file real/b other > out"
+        """)
+    for path in ("file", "real/b", "deep"):
+        project.write(path, "")
+    for link, to in (("link", "file"), ("folder", "real"), ("other", "deep")):
+        (project.root / link).symlink_to(to)
+    assert found(project.json("audit", "t", expect=1), "read") == {"t": ["other"]}
+    project.run("audit", "t", "--fix", expect=1)
+    project.run("audit", "t", expect=0)
+
+
 def test_a_cache_that_a_tool_marked_counts_nothing(project: Project) -> None:
     project.orchfile("""
         version = 1
