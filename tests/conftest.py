@@ -42,6 +42,7 @@ LAYERS = (
     "history",
     "goals",
     "engine",
+    "audit",
     "cli",
 )
 SOURCE_ROOTS = [str(CHECKOUT / layer) for layer in LAYERS]

@@ -12,8 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Project
 
-COMMANDS = ("build", "list", "status", "why", "log", "graph", "clean", "check", "init", "schema")
-LATER = ("watch", "import", "completion", "gate", "milestone", "hook", "audit")
+COMMANDS = ("build", "audit", "list", "status", "why", "log", "graph", "clean", "check", "init", "schema")
+LATER = ("watch", "import", "completion", "gate", "milestone", "hook")
 
 ORCHFILE = """
 version = 1

@@ -28,8 +28,10 @@ MAY_IMPORT = {
     "history": {"history", "evidence", "cache", "graph"},
     "goals": {"goals", "run", "evidence", "cache", "rules", "orchfile", "graph"},
     "engine": {"engine", "goals", "run", "reuse", "evidence", "cache", "rules", "orchfile", "graph"},
+    "audit": {"audit", "engine", "run", "cache", "rules", "orchfile", "graph"},
     "cli": {
-        *("cli", "engine", "goals", "run", "reuse", "history", "evidence", "cache", "rules", "orchfile"),
+        *("cli", "audit", "engine", "goals", "run", "reuse", "history", "evidence", "cache", "rules"),
+        "orchfile",
         "graph",
     },
 }
@@ -147,6 +149,9 @@ def copy(tmp_path: Path) -> Path:
         ("engine/orch/engine/planted.py", "from orch.history import listing"),
         ("cache/orch/cache/planted.py", "from orch.rules import template"),
         ("engine/orch/engine/planted.py", "from orch.cli import console"),
+        ("engine/orch/engine/planted.py", "from orch.audit import access"),
+        ("audit/orch/audit/planted.py", "from orch.cli import console"),
+        ("audit/orch/audit/planted.py", "from orch.history import listing"),
         ("cache/orch/cache/planted.py", "from . import stamp"),
         ("cli/orch/cli/planted.py", "from ..cli import main"),
         ("cli/orch/cli/planted.py", "import orch"),

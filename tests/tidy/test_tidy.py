@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAYERS = (
-    *("graph", "orchfile", "rules", "cache", "reuse", "evidence", "history", "run", "goals", "engine", "cli"),
+    "graph",
+    "orchfile",
+    "rules",
+    "cache",
+    "reuse",
+    "evidence",
+    "history",
+    "run",
+    "goals",
+    "engine",
+    "audit",
+    "cli",
 )
 
 MAX_FILE = 300
@@ -31,6 +42,7 @@ DOORS = {
     "sqlite3": ("cache/orch/cache/store_file.py",),
     "filelock": ("cache/orch/cache/lock.py",),
     "pathspec": ("rules/orch/rules/ignore.py",),
+    "tomlkit": ("audit/orch/audit/edit.py",),
     "subprocess": ("run/orch/run/spawn.py", "run/orch/run/spawn.py"),
     "_posixsubprocess": (),
     "multiprocessing": (),

@@ -23,6 +23,7 @@ COMMANDS = {
     "log": "print the log of a node's last attempt",
     "graph": "print the graph as text, dot, mermaid or json",
     "clean": "remove recorded outputs",
+    "audit": "run targets and show what they read and write without declaring it",
     "check": "look for mistakes and for what may surprise",
     "cache": "show, tidy or verify the results that are kept: stats, gc, verify",
     "runs": "look at what earlier runs did: list, show, diff, verify, gc, export",
@@ -31,7 +32,7 @@ COMMANDS = {
     "init": "write an Orchfile for what is in this folder",
     "schema": "print the JSON Schema of Orchfile.toml, or of manifest, events, metrics or state",
 }
-LATER = ("watch", "import", "completion", "hook", "audit")
+LATER = ("watch", "import", "completion", "hook")
 _LATER_FLAGS = ("--since", "--mode", "--allow")
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _SCHEMAS = ("manifest", "events", "metrics", "state")
@@ -98,6 +99,8 @@ class Options(NamedTuple):
     check: bool = False
     argv: tuple[str, ...] = ()  # all of it, as it was given
     wait_s: float | None = None  # None = as long as it takes
+    fix: bool = False
+    patch: bool = False
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -200,10 +203,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-j", "--jobs", type=job_count, metavar="N", help="how many commands run at once")
-    parser.add_argument(
-        "-k", "--keep-going", action="store_true", help="after a failure, build what does not need it"
-    )
+    _running(parser)
     parser.add_argument("-n", "--dry-run", action="store_true", help="show what would run, run nothing")
     parser.add_argument("--only", action="store_true", help="build the targets without what they need")
     parser.add_argument("--force", action="store_true", help="run the targets even if they are fresh")
@@ -216,6 +216,21 @@ def _build(parser: argparse.ArgumentParser) -> None:
         dest="capture_bytes",
         metavar="HOW",
         help="embed events in the manifest: none, bounded, bounded=SIZE",
+    )
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    _running(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--fix", action="store_true", help="add the missing lines to the Orchfiles")
+    how.add_argument("--patch", action="store_true", help="print them as a patch instead of the report")
+
+
+def _running(parser: argparse.ArgumentParser) -> None:
+    """What every command takes that runs tasks."""
+    parser.add_argument("-j", "--jobs", type=job_count, metavar="N", help="how many commands run at once")
+    parser.add_argument(
+        "-k", "--keep-going", action="store_true", help="after a failure, build what does not need it"
     )
     wait = "wait at most DUR, as in 30s, for a node that another build holds, or not at all: no"
     parser.add_argument("--wait", type=wait_s, dest="wait_s", metavar="DUR", help=wait)
@@ -274,6 +289,7 @@ def _targets(parser: argparse.ArgumentParser, command: str) -> None:
 
 _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "build": _build,
+    "audit": _audit,
     "status": _status,
     "list": _list,
     "graph": _graph,

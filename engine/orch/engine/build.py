@@ -19,6 +19,7 @@ from orch.engine.drive import Stand, Task, drive
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
 from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs, without_secrets
+from orch.engine.prepare import as_it_is
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.recorder import Recorder
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from orch.cache.key import Parts
     from orch.engine.ends import Ends
     from orch.engine.observe import Observer
+    from orch.engine.prepare import Wrap
     from orch.engine.project import Project
     from orch.engine.reporter import Notes, Reporter, Summary
     from orch.engine.targets import Selection
@@ -63,6 +65,8 @@ class BuildRequest(NamedTuple):
     force_all: bool = False
     capture_bytes: int | None = None  # 0 = none, None = what the Orchfile says
     wait_s: float | None = None  # how long to wait for another build; None = as long as it takes
+    forced: frozenset[str] = frozenset()  # node ids; these run even if they are fresh
+    wrap: Wrap = as_it_is
 
     @property
     def is_plain(self) -> bool:
@@ -170,6 +174,7 @@ class _Run:
             digests=self._digests,
             began_ns=self._began_ns,
             forbids_changes=_forbids_changes(project),
+            wrap=self._request.wrap,
         )
         task = Task(
             graph=graph,
@@ -244,17 +249,18 @@ def _forbids_changes(project: Project) -> bool:
 
 def _orders(project: Project, selection: Selection, request: BuildRequest, lenient: frozenset[str]) -> Orders:
     graph = project.graph
-    forced = graph.closure(selection.nodes) if request.force_all else selection.nodes if request.force else ()
+    named = graph.closure(selection.nodes) if request.force_all else selection.nodes if request.force else ()
+    forced = request.forced.union(named)
     keep_going = request.keep_going or bool(project.profile and project.profile.keep_going)
     if request.args is None:
-        return Orders(frozenset(forced), keep_going, lenient=lenient)
+        return Orders(forced, keep_going, lenient=lenient)
     if len(selection.tasks) != 1 or len(selection.nodes) != 1:
         raise UsageError("arguments after -- go to one named task, and to one node of it")
     node = graph.nodes[selection.nodes[0]]
     if not node.takes_args:
         hint = "write {{ args }} where they belong in its cmd"
         raise UsageError(f"the command of {node.id} takes no arguments", hint=hint)
-    return Orders(frozenset(forced), keep_going, request.args, node.id, lenient)
+    return Orders(forced, keep_going, request.args, node.id, lenient)
 
 
 def _missed(project: Project, selection: Selection, schedule: Schedule) -> tuple[tuple[str, str], ...]:

@@ -19,6 +19,8 @@ from orch.rules.reference import Names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orch.graph.build_graph import BuildGraph
     from orch.orchfile.declaration import Declarations, Profile
 
@@ -88,16 +90,20 @@ def locate(start: str, file: str | None) -> tuple[str, str]:
 
 
 def open_project(
-    start: str, file: str | None = None, profile: str = "", hidden: frozenset[str] = frozenset()
+    start: str,
+    file: str | None = None,
+    profile: str = "",
+    hidden: frozenset[str] = frozenset(),
+    drafts: Mapping[str, str] = {},
 ) -> Project:
     """Read and wire the Orchfiles; the process then stands in the root.
 
-    `hidden` are files that no wildcard may match: outputs left by nodes that are gone. Raises UsageError
-    and OrchfileError.
+    `hidden` are files that no wildcard may match: outputs left by nodes that are gone. `drafts` are texts by
+    path that stand for what Orchfiles hold. Raises UsageError and OrchfileError.
     """
     root, name = locate(start, file)
     os.chdir(root)
-    declarations, problems = load(root, name)
+    declarations, problems = load(root, name, drafts)
     chosen = None
     if profile:
         chosen = declarations.profiles.get(profile)

@@ -39,12 +39,12 @@ _LONG_NUMBER = re.compile(r"(?<![A-Za-z0-9_])[0-9][0-9_]{600,}+")
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-def read_toml(root: str, path: str) -> tuple[str, dict[str, Toml]]:
-    """Text and parsed table of the file at `path`, relative to `root`.
+def read_toml(root: str, path: str, draft: str | None = None) -> tuple[str, dict[str, Toml]]:
+    """Text and parsed table of the file at `path`, relative to `root`; `draft` stands for what it holds.
 
     Raises OrchfileError with one problem; its line is 0 if the file could not be read at all.
     """
-    data = _bytes(root, path)
+    data = _bytes(root, path) if draft is None else draft.encode()
     text = _decoded(path, data)
     # Whatever its form, a dotted key of too many parts has as many dots in one line.
     if any(line.count(".") >= MAX_PARTS for line in text.split("\n")):

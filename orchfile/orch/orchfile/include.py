@@ -18,7 +18,7 @@ from orch.orchfile.schema import ORCHFILE, ROOT_ONLY, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _DEEPEST = 16
 
@@ -40,8 +40,11 @@ class _Visit(NamedTuple):
     chain: tuple[str, ...]  # real paths of the files that include it
 
 
-def read_all(root: str, file: str) -> Reading:
-    """Read `file` (relative to `root`) and, breadth first, what it includes; raises nothing."""
+def read_all(root: str, file: str, drafts: Mapping[str, str] = {}) -> Reading:
+    """Read `file` (relative to `root`) and, breadth first, what it includes; raises nothing.
+
+    `drafts` are texts by path that stand for what the files there hold.
+    """
     problems = Problems()
     sources: list[Source] = []
     scopes: dict[str, str] = {}  # real path -> scope
@@ -54,7 +57,7 @@ def read_all(root: str, file: str) -> Reading:
         wrong = _wrong(visit, real, top, scopes) if visit.asked else ""
         if visit.asked and wrong:
             visit.asked.refuse(wrong)
-        source = None if wrong else _read(root, visit, problems)
+        source = None if wrong else _read(root, visit, problems, drafts.get(visit.path))
         if source is None:
             is_complete = False
             continue
@@ -82,9 +85,9 @@ def _lies_below(path: str, top: str) -> bool:
     return path.startswith(top.rstrip("/") + "/")
 
 
-def _read(root: str, visit: _Visit, problems: Problems) -> Source | None:
+def _read(root: str, visit: _Visit, problems: Problems, draft: str | None) -> Source | None:
     try:
-        text, table = read_toml(root, visit.path)
+        text, table = read_toml(root, visit.path, draft)
     except OrchfileError as error:
         problem = error.problems[0]
         if visit.asked and not problem.line:

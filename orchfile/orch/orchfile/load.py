@@ -11,7 +11,7 @@ from orch.orchfile.include import read_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orch.orchfile.problems import Problems
 
@@ -67,13 +67,13 @@ def _upwards(folder: str) -> Iterator[str]:
         yield folder
 
 
-def load(root: str, file: str = _NAME) -> tuple[Declarations, Problems]:
+def load(root: str, file: str = _NAME, drafts: Mapping[str, str] = {}) -> tuple[Declarations, Problems]:
     """Read and check the Orchfile at `file` (relative to `root`) and all that it includes.
 
     What is wrong is left out of the declarations and stands in the problems, for the caller to raise after
     the later stages have added theirs. Raises OrchfileError at once if a whole file is missing.
     """
-    sources, problems, is_complete = read_all(root, file)
+    sources, problems, is_complete = read_all(root, file, drafts)
     if not is_complete:
         problems.raise_if_any()
     tasks: dict[str, TaskDecl] = {}

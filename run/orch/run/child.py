@@ -47,6 +47,7 @@ class Job(NamedTuple):
     interactive: bool = False  # has the terminal, no log
     max_bytes: int = 0  # of output; more ends it; 0 = any
     error_path: str = ""  # absolute; where standard error goes if not to the log
+    onlooker: str = ""  # a program that follows the task from aside: it is none of what the task left
 
 
 class Exit(NamedTuple):
@@ -150,7 +151,10 @@ class Child:
         return self._exit._replace(failure=self.failure, log_path=log_path, log_bytes=log_bytes)
 
     def _name(self, left: Iterable[int]) -> None:
-        names = dict.fromkeys((*self._exit.leftovers, *(descent.describe(pid) for pid in left)))
+        found = [descent.describe(pid) for pid in left]
+        if self.job.onlooker:
+            found = [one for one in found if f"({self.job.onlooker} " not in one]
+        names = dict.fromkeys((*self._exit.leftovers, *found))
         self._exit = self._exit._replace(leftovers=tuple(names))
 
     def _move(self, stage: Stage, deadline: float) -> None:
