@@ -3,6 +3,7 @@
     OrchError (70, our bug unless a subclass says otherwise)
       UsageError (2)      a flag, a target, a command
       OrchfileError (3)   one or more located problems in the Orchfiles
+      NotGranted (4)      a task needs a permission that the run does not have
       StateError (5)      state, cache or disk cannot be used
       BusyError (75)      another build holds what is needed
 
@@ -56,6 +57,12 @@ class OrchfileError(OrchError):
         count = len(problems)
         super().__init__(f"{count} problem{'s' if count != 1 else ''} in the Orchfile")
         self.problems = tuple(problems)
+
+
+class NotGranted(OrchError):
+    """A selected task needs what the run does not grant; nothing was started."""
+
+    exit_code = 4
 
 
 class StateError(OrchError):
