@@ -129,20 +129,25 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
         (
             task("permissions = {writes = []}"),
             4,
-            "unknown key `writes` in `t.permissions`",
+            "unknown key `writes` in `permissions`",
             "did you mean `edit`?",
         ),
         (
             task("permissions = {netwrk = true}"),
             4,
-            "unknown key `netwrk` in `t.permissions`",
+            "unknown key `netwrk` in `permissions`",
             "did you mean `network`?",
         ),
-        (task("permissions = {network = []}"), 4, "`permissions.network` must be true or false, found a list", ""),
+        (
+            task("permissions = {network = []}"),
+            4,
+            "`permissions.network` must be true or false, found a list",
+            "",
+        ),
         (
             task("permissions = {read = true}"),
             4,
-            "`permissions.read` must be a list of strings, found true or false",
+            "`permissions.read` must be a list of strings, found true",
             "",
         ),
         (

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Reason(NamedTuple):
     """One thing that makes a node stale.
 
-    `kind`: "new", "failed", "interrupted", "always", "forced", "args", "order" (of the key's parts), "mode" (`old`
-    is the one it was made in), "part" (of the key; `name` as there) or "output". `old` and `new` are values or digests, None where there is
-    none.
+    `kind`: "new", "failed", "interrupted", "always", "forced", "args", "order" (of the key's parts), "mode"
+    (`old` is the one it was made in), "part" (of the key; `name` as there) or "output". `old` and `new` are
+    values or digests, None where there is none.
     """
 
     kind: str
