@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from argparse import SUPPRESS
 
 from orch.cli.run_args import RUN_ACTIONS, RUN_FLAGS, add_run_flags, check_action
-from orch.cli.values import age_s, byte_count, captured_bytes, job_count, one_of, path, wait_s
+from orch.cli.values import age_s, allowed, byte_count, captured_bytes, job_count, one_of, path, wait_s
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 
@@ -29,7 +30,7 @@ COMMANDS = {
     "schema": "print the JSON Schema of Orchfile.toml, or of manifest, events, metrics or state",
 }
 LATER = ("watch", "import", "completion", "gate", "milestone", "hook", "audit")
-_LATER_FLAGS = ("--since", "--mode", "--allow")
+_LATER_FLAGS = ("--since",)
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _SCHEMAS = ("manifest", "events", "metrics", "state")
 _ONE_NODE = ("why", "log")
@@ -39,6 +40,7 @@ _FORMS = ("text", "dot", "mermaid", "json")
 _WITH_VALUE = (
     *("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age", "--format"),
     *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output", "--capture", "--wait"),
+    *("--mode", "--allow", "--reason"),
 )
 
 
@@ -76,6 +78,9 @@ class Options(NamedTuple):
     capture_bytes: int | None = None
     argv: tuple[str, ...] = ()  # all of it, as it was given
     wait_s: float | None = None  # None = as long as it takes
+    mode: str = ""  # "" = not said
+    allow: tuple[tuple[str, str], ...] = ()  # permission and value
+    reason: str = ""
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -96,6 +101,9 @@ def parse(arguments: Sequence[str]) -> Options:
     found = vars(namespace)
     targets = tuple(found.pop("targets"))
     _check_targets(command, targets, args)
+    found["allow"] = tuple(found.pop("allow", ()))
+    if found.get("reason") and not found["allow"]:
+        raise UsageError("--reason says why something is allowed", hint="add --allow PERMISSION")
     if command == "runs":
         check_action(targets, {name for name in RUN_FLAGS if found.get(name)})
     return Options(command, targets, args, **found)
@@ -195,6 +203,18 @@ def _build(parser: argparse.ArgumentParser) -> None:
     )
     wait = "wait at most DUR, as in 30s, for a node that another build holds, or not at all: no"
     parser.add_argument("--wait", type=wait_s, dest="wait_s", metavar="DUR", help=wait)
+    allow = "grant what the profile does not: network, read=PATH, edit=PATH, run=NAME; repeatable"
+    parser.add_argument(
+        "--allow", type=allowed, action="append", default=SUPPRESS, metavar="PERMISSION", help=allow
+    )
+    why = "why that is allowed, for the records"
+    parser.add_argument("--reason", type=path("--reason"), default=SUPPRESS, metavar="TEXT", help=why)
+    _mode(parser)
+
+
+def _mode(parser: argparse.ArgumentParser) -> None:
+    what = "where commands run: local, sandbox"
+    parser.add_argument("--mode", type=path("--mode"), default=SUPPRESS, metavar="MODE", help=what)
 
 
 def _of_run(parser: argparse.ArgumentParser) -> None:
@@ -202,7 +222,13 @@ def _of_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=path("--run"), default=argparse.SUPPRESS, metavar="RUN", help=what)
 
 
+def _why(parser: argparse.ArgumentParser) -> None:
+    _of_run(parser)
+    _mode(parser)
+
+
 def _status(parser: argparse.ArgumentParser) -> None:
+    _mode(parser)
     parser.add_argument("--exit-code", action="store_true", help="exit 1 if anything is stale or pending")
 
 
@@ -253,6 +279,6 @@ _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "clean": _clean,
     "cache": _cache,
     "runs": add_run_flags,
-    "why": _of_run,
+    "why": _why,
     "log": _of_run,
 }

@@ -19,6 +19,7 @@ from orch.engine.drive import Stand, Task, drive
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
 from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs, without_secrets
+from orch.engine.permit import confined, granted, permit_of
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
 from orch.engine.recorder import Recorder
@@ -31,6 +32,7 @@ from orch.engine.targets import select
 from orch.graph.errors import UsageError
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
+from orch.rules.mode import asked_for
 from orch.run.shield import Shield
 
 TYPE_CHECKING = False
@@ -39,9 +41,12 @@ if TYPE_CHECKING:
 
     from orch.cache.key import Parts
     from orch.engine.observe import Observer
+    from orch.engine.permit import Allowed, Permit
     from orch.engine.project import Project
     from orch.engine.reporter import Notes, Reporter, Summary
     from orch.engine.targets import Selection
+    from orch.graph.build_graph import BuildGraph
+    from orch.rules.mode import Asked
 
     MakeReporter = Callable[[str, int], Reporter]  # run id, number of selected nodes
 
@@ -62,11 +67,13 @@ class BuildRequest(NamedTuple):
     force_all: bool = False
     capture_bytes: int | None = None  # 0 = none, None = what the Orchfile says
     wait_s: float | None = None  # how long to wait for another build; None = as long as it takes
+    mode: str = ""  # as the command line says, "" = nothing
+    allowed: tuple[Allowed, ...] = ()  # beyond what the profile grants
 
     @property
     def is_plain(self) -> bool:
         """Whether a later no-op may stand for it."""
-        return not (self.only or self.file or self.profile) and self.args is None
+        return not (self.only or self.file or self.profile or self.mode) and self.args is None
 
 
 def build(
@@ -79,8 +86,9 @@ def build(
     began_s, now_ns = time.monotonic(), time.time_ns()
     gc.disable()  # until the loop begins nearly everything that is made stays
     start = os.getcwd()
-    project = open_project(start, request.file, request.profile)
-    select(project, request.targets)  # a wrong name must not touch the state
+    asked = asked_for(request.mode, environ)
+    project = open_project(start, request.file, request.profile, asked=asked)
+    permit = _permitted(project, asked, request, environ)  # what is refused must not touch the state
     with Shield() as shield, Store.open(place_of(project.root, environ), request.wait_s) as store:
         secrets, settings = secrets_of(project.graph, environ), project.run_settings
         origin = Origin(
@@ -91,12 +99,13 @@ def build(
             profile=request.profile,
             secrets=secrets,
             capture_bytes=settings.capture_bytes if request.capture_bytes is None else request.capture_bytes,
+            permit=permit,
         )
         with Recorder(store.place, origin, environ, notes) as recorder:
             run = _Run(request, environ, store, origin, recorder)
             if run.clear_up(project):
                 os.chdir(start)
-                project = open_project(start, request.file, request.profile)
+                project = open_project(start, request.file, request.profile, asked=asked)
             shield.check()
             summary = run.build(project, make_reporter, began_s, shield.check)
             summary = recorder.finish(stopped_late(summary, shield.number))
@@ -124,6 +133,7 @@ class _Run:
         self._store = store
         self._place = store.place
         self._id = origin.run
+        self._permit = origin.permit
         session = store.begin(session_of(self._id, origin.argv, environ))
         bury_dead(store, recorder)
         settle_runs(self._place, self._id, recorder)
@@ -150,7 +160,7 @@ class _Run:
         graph = project.graph
         selection = select(project, self._request.targets)
         orders = _orders(project, selection, self._request)
-        selected = set(selection.nodes) if self._request.only else graph.closure(selection.nodes)
+        selected = _selected(graph, selection, self._request)
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
         self._recorder.tell_to(make_reporter(self._id, len(selected)))
@@ -180,7 +190,7 @@ class _Run:
             check=check,
             wait_s=self._request.wait_s,
         )
-        foreman, observer, claims = drive(stand, task)
+        foreman, observer, claims = drive(confined(stand, self._permit, graph, memory), task)
         if self._request.is_plain and all(ending == "ok" for ending in schedule.endings.values()):
             self.seal = lambda: self._seal(project, selected, (observer, memory, self._clock))
         if self._store.notice:
@@ -211,6 +221,17 @@ class _Run:
                 self._store.if_alone(write)
             except Exception:  # the records are final; without a snapshot the next build looks at everything
                 return
+
+
+def _selected(graph: BuildGraph, selection: Selection, request: BuildRequest) -> set[str]:
+    return set(selection.nodes) if request.only else graph.closure(selection.nodes)
+
+
+def _permitted(project: Project, asked: Asked, request: BuildRequest, environ: Mapping[str, str]) -> Permit:
+    """What the run may do; raises UsageError, NotGranted and StateError if that is not enough."""
+    selected = _selected(project.graph, select(project, request.targets), request)
+    permit = permit_of(project.graph, selected, asked, project.profile, environ)
+    return granted(permit, project, selected, request.allowed, environ)
 
 
 def _forbids_changes(project: Project) -> bool:

@@ -11,7 +11,7 @@ import time
 from orch.cache.store import Batch
 from orch.cache.trash import empty_trash
 from orch.engine.claims import Claims
-from orch.engine.evaluate import Evaluator
+from orch.engine.evaluate import Evaluator, Terms, nothing_to_collect
 from orch.engine.foreman import Foreman
 from orch.engine.keep import Keeper
 from orch.engine.observe import Observer
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from orch.cache.stamp import Clock
     from orch.cache.store import Store
     from orch.cache.witness import Digests
+    from orch.engine.evaluate import Collect
     from orch.engine.judge import Judge
     from orch.engine.memory import Memory
     from orch.engine.prepare import Wrap
@@ -55,6 +56,8 @@ class Stand(NamedTuple):
     began_ns: int  # when this build did, by `clock`
     forbids_changes: bool = False  # no file may be changed in place
     wrap: Wrap = as_it_is  # what becomes of a job before it is started
+    collect: Collect = nothing_to_collect  # and of what it made when it has ended
+    close: Callable[[], None] = lambda: None  # when none runs any more
 
 
 class Task(NamedTuple):
@@ -96,6 +99,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
     with Processes(place.path("tmp")) as processes:
         task.check()  # from now on it is us who hear of signals
         observer = Observer(graph, digests, memory.made, stand.environ, processes)
+        terms = Terms(stand.forbids_changes, stand.collect)
         preparer = Preparer(place, stand.run_id, observer, stand.clock, memory.made, stand.wrap)
         site = Site(
             graph=graph,
@@ -105,7 +109,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
             processes=processes,
             judge=task.make_judge(observer),
             preparer=preparer,
-            evaluator=Evaluator(graph, stand.orchfile, stand.run_id, observer, keeper, stand.forbids_changes),
+            evaluator=Evaluator(graph, stand.orchfile, stand.run_id, observer, keeper, terms),
             restorer=Restorer(cache, graph, digests, preparer, stand.orchfile, stand.run_id),
             keeper=keeper,
             reporter=reporter,
@@ -122,6 +126,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
                 keeper.tell()
         finally:
             cache.close(at_exit=True)
+            stand.close()
     preparer.close()
     digests.settle()
     store.commit(Batch(stamps=digests.take_changed()))

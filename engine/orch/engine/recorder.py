@@ -54,6 +54,7 @@ class Recorder:
         self._inner: Reporter | None = None
         self._notes_to = notes
         self._is_tentative = is_tentative
+        self._modes = origin.permit.modes
         self._has_failed = False
         self._place, self._root = place, place.root
         self._open: dict[str, Entry] = {}  # nodes that run
@@ -101,6 +102,7 @@ class Recorder:
     def started(self, node: str, reasons: Sequence[Reason], job: Job) -> None:
         """A node's command is about to start."""
         entry = Entry("running", reasons=tuple(reasons), start_s=self._book.elapsed_s, attempts=1)
+        entry = entry._replace(mode=self._modes.get(node, ""))
         self._open[node] = entry
         self.begin()
         self._book.started(node, entry, job.argv, reasons)
@@ -265,6 +267,7 @@ class Recorder:
             failure=failure.sentence if failure else "",
             hint=failure.hint if failure else "",
             from_run=result.from_run,
+            mode=self._modes.get(result.node, ""),
         )
         if attempt:
             entry = entry._replace(key=attempt.record.key, parts=attempt.parts, outputs=attempt.outputs)

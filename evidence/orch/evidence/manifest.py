@@ -40,6 +40,10 @@ class Header(NamedTuple):
     profile: str = ""
     mode: str = "local"
     mode_from: str = "default"
+    engine: str = ""  # that keeps tasks in a sandbox, "" = none does
+    is_enforced: bool = False  # every task of the run is kept from what it does not declare
+    grants: tuple[Mapping[str, object], ...] = ()
+    escalations: tuple[Mapping[str, object], ...] = ()
 
 
 class Ending(NamedTuple):
@@ -108,8 +112,18 @@ def facts_of(header: Header) -> dict[str, object]:
         "host": header.host,
         "pid": header.pid,
         "profile": header.profile or None,
-        "mode": {"value": header.mode, "from": header.mode_from, "enforced": False},
+        "mode": {
+            "value": header.mode,
+            "from": header.mode_from,
+            "enforced": header.is_enforced,
+            "engine": header.engine or None,
+        },
+        **{name: list(facts) for name, facts in _permits(header).items() if facts},
     }
+
+
+def _permits(header: Header) -> dict[str, tuple[Mapping[str, object], ...]]:
+    return {"grants": header.grants, "escalations": header.escalations}
 
 
 def manifest_text(
@@ -134,8 +148,8 @@ def manifest_text(
         "counts": dict(ending.counts),
         "gates": {},
         "approvals": [],
-        "grants": [],
-        "escalations": [],
+        "grants": facts.get("grants", []),
+        "escalations": facts.get("escalations", []),
         "events": dict(ending.events) or None,
         "previous": dict(ending.previous) if ending.previous else None,
     }

@@ -54,8 +54,31 @@ _ENTRY: Schema = {
         "leftovers": _TEXTS,
         "from_run": _NAME,
         "because": _NAME,
+        "mode": _NAME,
     },
     "required": ["status"],
+}
+_PERMISSION: Schema = {"enum": ["read", "edit", "run", "network"]}
+_GRANT: Schema = {
+    "type": "object",
+    "properties": {
+        "permission": _PERMISSION,
+        "value": {"oneOf": [{"type": "boolean"}, _TEXTS]},
+        "from": _NAME,
+    },
+    "required": ["permission", "value", "from"],
+}
+_ESCALATION: Schema = {
+    "type": "object",
+    "properties": {
+        "permission": _PERMISSION,
+        "value": _TEXT,
+        "tasks": _TEXTS,
+        "by": _NAME,
+        "reason": _TEXT,
+        "time": _MOMENT,
+    },
+    "required": ["permission", "value", "tasks", "by", "reason", "time"],
 }
 _FACTS: Schema = {
     "schema_version": {"type": "integer", "minimum": 1, "maximum": manifest.SCHEMA_VERSION},
@@ -74,7 +97,12 @@ _FACTS: Schema = {
     "profile": {"type": ["string", "null"]},
     "mode": {
         "type": "object",
-        "properties": {"value": _NAME, "from": _NAME, "enforced": {"type": "boolean"}},
+        "properties": {
+            "value": _NAME,
+            "from": _NAME,
+            "enforced": {"type": "boolean"},
+            "engine": {"type": ["string", "null"]},
+        },
         "required": ["value", "from", "enforced"],
     },
 }
@@ -114,8 +142,8 @@ def manifest_schema() -> Schema:
         "counts": {"type": "object", "additionalProperties": _COUNT},
         "gates": {"type": "object"},
         "approvals": {"type": "array"},
-        "grants": {"type": "array"},
-        "escalations": {"type": "array"},
+        "grants": {"type": "array", "items": _GRANT},
+        "escalations": {"type": "array", "items": _ESCALATION},
         "events": _nullable("object", properties=bound, required=list(bound)),
         "capture": _nullable("object", properties=captured, required=list(captured)),
         "previous": _nullable("object", properties=previous, required=list(previous)),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from orch.evidence.index import Link
 
 _ENDING_FIELDS = ("status", "exit_code", "error", "ended", "duration_s", "commit", "dirty", "counts")
-_KEPT = ("gates", "approvals", "grants", "escalations")
+_KEPT = ("gates", "approvals")
 _HEAD = 4096  # bytes of a manifest in which its status stands
 
 

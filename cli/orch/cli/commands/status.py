@@ -22,7 +22,7 @@ _REASONS = 3  # shown on a line
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Print the verdicts of the targets and what they need; 1 under --exit-code if not all are fresh."""
-    survey = take_survey(options.targets, environ, options.file, options.profile)
+    survey = take_survey(options.targets, environ, options.file, options.profile, options.mode)
     graph = survey.project.graph
     selected = set(survey.selection.nodes) if options.only else graph.closure(survey.selection.nodes)
     verdicts = survey.judge.verdicts(selected)
