@@ -116,7 +116,7 @@ def facts_of(header: Header) -> dict[str, object]:
             "value": header.mode,
             "from": header.mode_from,
             "enforced": header.is_enforced,
-            "engine": header.engine or None,
+            **({"engine": header.engine} if header.engine else {}),
         },
         **{name: list(facts) for name, facts in _permits(header).items() if facts},
     }

@@ -101,7 +101,7 @@ _FACTS: Schema = {
             "value": _NAME,
             "from": _NAME,
             "enforced": {"type": "boolean"},
-            "engine": {"type": ["string", "null"]},
+            "engine": _NAME,
         },
         "required": ["value", "from", "enforced"],
     },
