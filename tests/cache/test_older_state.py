@@ -51,7 +51,8 @@ pragma user_version = 1;
 
 
 VERSION_2 = VERSION_1.replace(
-    "tries integer not null default 1\n", "tries integer not null default 1,\n    from_run text not null default ''\n"
+    "tries integer not null default 1\n",
+    "tries integer not null default 1,\n    from_run text not null default ''\n",
 ).replace("user_version = 1", "user_version = 2")
 
 
