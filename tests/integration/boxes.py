@@ -32,6 +32,7 @@ class Boxed(Project):
         super().__init__(folder)
         self.engine = engine
         self.interpreter = interpreter  # "" = run as the caller
+        self._setpriv = shutil.which("setpriv") or ""
         self.folder = folder
         self.settings = {"ORCH_MODE": "sandbox", "ORCH_SANDBOX": engine}
 
@@ -47,7 +48,7 @@ class Boxed(Project):
             return [sys.executable, "-m", "orch", *args]
         self.own()
         identity = ("--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
-        return ["setpriv", *identity, self.interpreter, "-m", "orch", *args]
+        return [self._setpriv, *identity, self.interpreter, "-m", "orch", *args]
 
     def own(self) -> None:
         """Give all that the test wrote to the ordinary user."""

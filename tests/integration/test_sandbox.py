@@ -11,7 +11,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.integration.boxes import Boxed
 
@@ -153,7 +152,9 @@ def test_the_network_is_there_only_if_it_is_declared(
 ) -> None:
     need("bash")
     boxed.write("in", "1")
-    connect = f'bash -c "read line < /dev/tcp/127.0.0.1/{server}; echo $line > out"'.replace("$", "\\$")
+    connect = f'bash -c "set -e; read line < /dev/tcp/127.0.0.1/{server}; echo $line > out"'.replace(
+        "$", "\\$"
+    )
     boxed.orchfile(one(connect))
     boxed.run("build", expect=1)
     boxed.orchfile(one(connect, "permissions = { network = true }"))
@@ -190,10 +191,8 @@ def test_a_compiler_with_a_depfile(boxed: Boxed, need: Callable[[str], str]) -> 
     assert "fresh" in boxed.build().err
     boxed.write("h/x.h", "#define X 2\n")
     states = boxed.json("status")["nodes"]
-    assert states[0]["reasons"][0]["name"] == "discovered:h/x.h"
+    assert states[0]["reasons"][0]["part"] == "discovered:h/x.h"
     boxed.build()
-    linked = one("gcc a.o -o {{ outputs }} -g -O2 -x c a.c", "", '["prog"]', '["a.c", "a.o"]')
-    assert "gcc" in linked
 
 
 def test_a_depfile_of_absolute_paths_speaks_of_the_tree(boxed: Boxed) -> None:
@@ -203,7 +202,7 @@ def test_a_depfile_of_absolute_paths_speaks_of_the_tree(boxed: Boxed) -> None:
     boxed.orchfile(one(cmd, 'permissions = { read = ["h/x"] }'))
     boxed.build()
     boxed.write("h/x", "3")
-    assert boxed.json("status")["nodes"][0]["reasons"][0]["name"] == "discovered:h/x"
+    assert boxed.json("status")["nodes"][0]["reasons"][0]["part"] == "discovered:h/x"
 
 
 @pytest.mark.parametrize(("cmd", "code"), [("exit 7", 7), ("kill -SEGV $$", 139), ("kill -TERM $$", 143)])
@@ -283,7 +282,7 @@ def test_paths_above_links_and_large_files(boxed: Boxed) -> None:
     cmd = "cat {{ inputs }} | head -c 3 > out; test -L link; wc -c < large >> out"
     boxed.orchfile(one(cmd, inputs='["../home/above", "link", "large"]'))
     boxed.build()
-    assert boxed.read("out").split() == ["123", str(2 << 20)]
+    assert boxed.read("out") == f"123{2 << 20}\n"
 
 
 def test_lists_in_files_folders_and_own_programs(boxed: Boxed) -> None:
@@ -339,7 +338,7 @@ def test_an_interactive_task_is_refused(boxed: Boxed) -> None:
     assert "it is interactive" in boxed.run("build", "t", expect=1).err
 
 
-def test_what_fails_for_itself_says_so(boxed: Boxed, tmp_path: Path) -> None:
+def test_what_fails_for_itself_says_so(boxed: Boxed) -> None:
     boxed.write("in", "1")
     boxed.orchfile(one("cp in out; echo 1 > stray; exit 3"))
     boxed.run("build", expect=1)
