@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from orch.engine.drive import Stand
+    from orch.engine.judge import Assessment
     from orch.engine.memory import Memory
     from orch.engine.project import Project
     from orch.engine.sandbox.choice import Engine
     from orch.graph.build_graph import BuildGraph
+    from orch.graph.task import Node
     from orch.orchfile.declaration import Profile
     from orch.rules.grant import Grant, Need
     from orch.rules.mode import Asked
+    from orch.run.child import Job
 
 _MOST_TOLD = 20
 _SHOWN_HINTS = 4
@@ -127,11 +130,11 @@ def confined(stand: Stand, permit: Permit, graph: BuildGraph, memory: Memory) ->
 
     confiner = Confiner(stand.store.place, permit.engine, graph, memory.made, stand.environ)
     before = stand.wrap
-    return stand._replace(
-        wrap=lambda node, assessment, job: confiner.wrap(node, assessment, before(node, assessment, job)),
-        collect=confiner.collect,
-        close=confiner.close,
-    )
+
+    def wrap(node: Node, assessment: Assessment, job: Job) -> Job:
+        return confiner.wrap(node, assessment, before(node, assessment, job))
+
+    return stand._replace(wrap=wrap, collect=confiner.collect, close=confiner.close)
 
 
 def _as_grant(one: Allowed) -> Grant:

@@ -29,6 +29,7 @@ class Toolchain:
         self._root = root
         self._home = os.path.normpath(home) if home else ""
         self._around: dict[str, tuple[str, ...]] = {}
+        self._programs: dict[tuple[str, str | None, str], tuple[str, ...]] = {}
 
     def around(self, path_variable: str) -> tuple[str, ...]:
         """The folders to be read so that the programs on a PATH work, but those of the system."""
@@ -44,6 +45,12 @@ class Toolchain:
 
     def of_program(self, name: str, path_variable: str | None, cwd: str) -> tuple[str, ...]:
         """The files and folders that one program takes: its links, where they lead, its `#!` interpreter."""
+        asked = (name, path_variable, cwd)
+        if asked not in self._programs:
+            self._programs[asked] = self._found(name, path_variable, cwd)
+        return self._programs[asked]
+
+    def _found(self, name: str, path_variable: str | None, cwd: str) -> tuple[str, ...]:
         found: dict[str, None] = {}
         todo = [(name, cwd)]
         while todo and len(found) < _MOST_LINKS:
