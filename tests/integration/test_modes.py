@@ -11,6 +11,7 @@ from tests.integration.conftest import manifests
 
 if TYPE_CHECKING:
     from tests.conftest import Project
+    from tests.integration.conftest import Scene
 
 ORCHFILE = """
     version = 1
@@ -180,3 +181,26 @@ def test_declared_permissions_are_in_the_key_and_modes_are_not(careful: Project)
     careful.build("--profile", "safe", "--allow", "network")
     assert last(careful)["nodes"]["a"]["key"] != before
     assert reasons(careful) == {}, "what is granted is in no key"
+
+
+def test_a_failure_of_another_build_in_another_mode_is_not_adopted(scene: Scene, machine: set[str]) -> None:
+    if not machine:
+        absent("nothing here confines tasks")
+    project, gate = scene.project, scene.gate("go")
+    project.orchfile(f"""
+        version = 1
+        [tasks.t]
+        outputs = ["out"]
+        cmd = "touch out; {gate}; exit 3"
+    """)
+    local = project.start("build")
+    scene.await_file("out")
+    careful = project.start("build", ORCH_MODE="sandbox")
+    scene.await_error(careful, "waits")
+    scene.open("go")
+    assert scene.end(local)[0] == 1
+    assert scene.end(careful)[0] == 1
+    entry = last(project)["nodes"]["t"]
+    assert last(project)["mode"]["value"] == "sandbox"
+    assert entry["attempts"] == 1
+    assert "from_run" not in entry

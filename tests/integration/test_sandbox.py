@@ -90,6 +90,17 @@ def test_what_is_not_declared_is_not_written(boxed: Boxed, victim: str) -> None:
     assert boxed.read(victim) == "as it was"
 
 
+def test_a_task_hears_that_it_may_not_write(boxed: Boxed) -> None:
+    if boxed.engine not in DENYING:
+        pytest.skip("a staged tree lets it write to the copy")
+    boxed.write("in", "1")
+    boxed.write("other/in", "as it was")
+    cmd = "if echo worse > other/in || touch other/new || rm other/in; then exit 9; fi; echo 1 > made/out"
+    boxed.orchfile(one(cmd, outputs='["made/out"]', inputs='["in", "other/in"]'))
+    boxed.build()
+    assert boxed.read("other/in") == "as it was"
+
+
 def test_a_file_beside_an_output_fails_the_attempt_and_is_named(boxed: Boxed) -> None:
     boxed.write("in", "1")
     boxed.orchfile(one("echo 1 > made/out; echo 2 > made/beside", outputs='["made/out"]'))

@@ -62,7 +62,7 @@ def test_what_is_left_behind_is_ended_and_named(boxed: Boxed) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_passed_on_and_heard(boxed: Boxed, number: int) -> None:
     mark = sleeper()
-    script = f"trap 'echo asked; echo partly > out; exit 1' INT TERM; echo ready; sleep {mark} & wait"
+    script = f"trap 'echo asked; echo partly > out; exit 9' INT TERM; echo ready; sleep {mark} & wait"
     boxed.orchfile(one(script))
     process = boxed.start("build")
     eventually(lambda: alive(mark), "the task runs")
@@ -70,7 +70,8 @@ def test_a_signal_is_passed_on_and_heard(boxed: Boxed, number: int) -> None:
     process.communicate(timeout=30)
     assert process.returncode == 128 + number
     assert not alive(mark)
-    assert boxed.manifest()["nodes"]["t"]["status"] == "stopped"
+    entry = boxed.manifest()["nodes"]["t"]
+    assert (entry["status"], entry["exit_code"]) == ("stopped", 9)
     run = boxed.manifest()["run"]
     assert "asked" in boxed.read(f".orch/runs/{run}/logs/t.log")
     assert not boxed.exists("out")
