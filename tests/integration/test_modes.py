@@ -183,24 +183,39 @@ def test_declared_permissions_are_in_the_key_and_modes_are_not(careful: Project)
     assert reasons(careful) == {}, "what is granted is in no key"
 
 
-def test_a_failure_of_another_build_in_another_mode_is_not_adopted(scene: Scene, machine: set[str]) -> None:
+@pytest.mark.parametrize("mode", ["local", "sandbox"])
+def test_a_failure_of_another_build_counts_in_its_own_mode_only(
+    scene: Scene, machine: set[str], mode: str
+) -> None:
     if not machine:
         absent("nothing here confines tasks")
-    project, gate = scene.project, scene.gate("go")
+    project, hold, gate = scene.project, scene.gate("hold"), scene.gate("go")
     project.orchfile(f"""
         version = 1
+        [tasks.hold]
+        outputs = []
+        permissions = {{ read = ["{scene.folder}/hold.gate"] }}
+        cmd = "{hold}"
         [tasks.t]
+        needs = ["hold"]
         outputs = ["out"]
         cmd = "touch out; {gate}; exit 3"
     """)
-    local = project.start("build")
+    waiting = project.start("build", "t", ORCH_MODE=mode)
+    scene.eventually(lambda: has_begun(project), "it has begun")
+    local = project.start("build", "--only", "t")
     scene.await_file("out")
-    careful = project.start("build", ORCH_MODE="sandbox")
-    scene.await_error(careful, "waits")
+    scene.open("hold")
+    scene.await_error(waiting, "waits")
     scene.open("go")
     assert scene.end(local)[0] == 1
-    assert scene.end(careful)[0] == 1
-    entry = last(project)["nodes"]["t"]
-    assert last(project)["mode"]["value"] == "sandbox"
-    assert entry["attempts"] == 1
-    assert "from_run" not in entry
+    assert scene.end(waiting)[0] == 1
+    (entry,) = (one["nodes"]["t"] for one in manifests(project) if "hold" in one["nodes"])
+    is_adopted = mode == "local"
+    assert ("from_run" in entry) is is_adopted
+    assert (entry.get("attempts", 0) == 0) is is_adopted
+
+
+def has_begun(project: Project) -> bool:
+    """Whether there is a record of a run."""
+    return any((project.root / ".orch/runs").glob("*/manifest.json"))

@@ -66,8 +66,10 @@ def can_go_offline() -> bool:
             os._exit(0)
         except BaseException:
             os._exit(1)
-    _, status = os.waitpid(child, 0)
-    return status == 0
+    try:
+        return os.waitpid(child, 0)[1] == 0
+    except ChildProcessError:  # whoever started us ignores the end of children: nobody can tell
+        return False
 
 
 def _unshare(flags: int) -> None:

@@ -111,7 +111,8 @@ class Box:
                     wrong.append((path, "wrote" if stamp == _NOTHING else "changed"))
         for path in left:
             if not path.startswith(("/", "../")) and kind(path):
-                os.unlink(path)
+                if os.path.lexists(path):
+                    os.unlink(path)
             elif not os.path.lexists(self._target(path)):
                 wrong.append((path, "removed"))
         return sorted(wrong)
