@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import commands, contest, guard, report, scenarios, shapes, tools
+from bench import commands, contest, guard, report, sandbox, scenarios, shapes, tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,7 @@ _MEANING = {
     **scenarios.SCENARIOS,
     "growth": "full and noop at 1,000 / 10,000 / 100,000, a node",
     "all": "all of them but growth",
+    "sandbox": "a small compiler call in each kind of sandbox, as a ratio to one outside",
     "guard": "a short run that ends with 1 if a budget is broken by more than the noise",
 }
 _GROWTH = contest.Plan(("full", "noop"), (1_000, 10_000, 100_000), ("wide",), ("sh",), ("ninja",))
@@ -36,6 +37,8 @@ def main() -> int:
     plan = _plan(options, tuple(scenarios.SCENARIOS) if asked == ("all",) else asked)
     if asked == ("guard",):
         return guard.main(plan, options.json)
+    if asked == ("sandbox",):
+        return sandbox.main(options.rounds, options.folder)
     growth = asked == ("growth",)
     if growth:
         given = {name: value for name, value in plan._asdict().items() if value and name != "scenarios"}
@@ -103,8 +106,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--markdown", default="", metavar="FILE", help="fill the tables of that document")
     options = parser.parse_args()
-    if len(options.scenario) > 1 and {"growth", "all", "guard"}.intersection(options.scenario):
-        parser.error("growth, all and guard go alone")
+    if len(options.scenario) > 1 and {"growth", "all", "guard", "sandbox"}.intersection(options.scenario):
+        parser.error("growth, all, guard and sandbox go alone")
     return options
 
 

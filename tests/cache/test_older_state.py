@@ -50,12 +50,24 @@ pragma user_version = 1;
 """
 
 
+VERSION_2 = VERSION_1.replace(
+    "tries integer not null default 1\n",
+    "tries integer not null default 1,\n    from_run text not null default ''\n",
+).replace("user_version = 1", "user_version = 2")
+
+
+@pytest.fixture(params=[1, 2])
+def number(request: pytest.FixtureRequest) -> int:
+    """Each version that is older than that of today."""
+    return int(request.param)
+
+
 @pytest.fixture
-def old(place: Place) -> Place:
-    """A place whose state is of version 1."""
+def old(place: Place, number: int) -> Place:
+    """A place whose state is of that version."""
     place.open_for_writing()
     connection = sqlite3.connect(place.database)
-    connection.executescript(VERSION_1)
+    connection.executescript({1: VERSION_1, 2: VERSION_2}[number])
     connection.close()
     return place
 
@@ -66,10 +78,16 @@ def version(place: Place) -> int:
         return int.from_bytes(file.read(100)[60:64], "big")
 
 
-def test_who_only_reads_changes_nothing(old: Place) -> None:
+def test_each_older_version_is_tried() -> None:
+    assert STATE.version == 3
+    assert "from_run" in VERSION_2
+
+
+def test_who_only_reads_changes_nothing(old: Place, number: int) -> None:
     record = Store.open_read_only(old).load().records["a"]
     assert (record.status, record.key, record.tries, record.from_run) == ("ok", "k", 2, "")
-    assert version(old) == 1
+    assert record.mode == "local"
+    assert version(old) == number
 
 
 def test_a_build_brings_it_up_to_date(old: Place) -> None:

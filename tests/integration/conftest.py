@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.boxes import boxed as boxed
+from tests.integration.boxes import commons as commons
+from tests.integration.boxes import machine as machine
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path

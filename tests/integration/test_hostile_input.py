@@ -168,15 +168,13 @@ def test_a_mistake_and_its_place(project: Project, text: str, line: int, says: s
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        (ONE + "permissions = {}", "permissions"),
-        (ONE + 'mode = "local"', "mode"),
+        (ONE + 'mode = "remote"', "mode"),
         ("[gates.x]", "gates"),
         ("[hooks.pre-commit]", "hooks"),
         ("[milestones.m]\nneeds = []\ngates = []", "gates"),
         ("[milestones.m]\nneeds = []\nmirrors = []", "mirrors"),
-        ("[profiles.p]\nmode = 'local'", "mode"),
-        ("[profiles.p]\npermissions = {}", "permissions"),
-        ("[defaults]\nmode = 'local'", "mode"),
+        ("[profiles.p]\nmode = 'remote'", "mode"),
+        ("[defaults]\nmode = 'remote'", "mode"),
     ],
 )
 def test_what_later_versions_bring(project: Project, text: str, key: str) -> None:
@@ -190,7 +188,7 @@ def test_what_later_versions_bring(project: Project, text: str, key: str) -> Non
     "args",
     [
         *("watch", "import", "completion", "gate", "milestone", "hook", "audit"),
-        *("build --since HEAD", "build --staged", "build --mode local", "build --allow edit"),
+        *("build --since HEAD", "build --staged", "build --mode remote"),
     ],
 )
 def test_commands_and_flags_of_later_versions(project: Project, args: str) -> None:

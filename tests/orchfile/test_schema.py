@@ -146,8 +146,39 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
         (task("cache = 0"), 4, '`cache` must be true or false or "local", found a whole number', ""),
         (task("modifies = []"), 4, "`modifies` is empty", ""),
         (task("modifies = 'a'"), 4, "`modifies` must be a list of strings, found a string", "brackets"),
-        (task("permissions = {}"), 4, "`permissions` is not supported in this version yet", ""),
-        (task("mode = 'local'"), 4, "`mode` is not supported in this version yet", ""),
+        (task("permissions = []"), 4, "`permissions` must be a table, found a list", ""),
+        (
+            task("permissions = {writes = []}"),
+            4,
+            "unknown key `writes` in `permissions`",
+            "did you mean `edit`?",
+        ),
+        (
+            task("permissions = {netwrk = true}"),
+            4,
+            "unknown key `netwrk` in `permissions`",
+            "did you mean `network`?",
+        ),
+        (
+            task("permissions = {network = []}"),
+            4,
+            "`permissions.network` must be true or false, found a list",
+            "",
+        ),
+        (
+            task("permissions = {read = true}"),
+            4,
+            "`permissions.read` must be a list of strings, found true",
+            "",
+        ),
+        (
+            task("permissions = {read = ['!a']}"),
+            4,
+            "`permissions.read[0]` must be a path, a glob or `dir/`, found `!a`",
+            "",
+        ),
+        (task("mode = 'remote'"), 4, "`mode`: remote is not supported in this version yet", ""),
+        (task("mode = 1"), 4, '`mode` must be "local" or "sandbox", found a whole number', ""),
         (task("relocatable = 1"), 4, "`relocatable` must be true or false, found a whole number", ""),
         (task("env = {A = 1}"), 4, "`env.A` must be a string", "quotes"),
         (task("env = {'A-B' = 'x'}"), 4, "`A-B` cannot name an environment variable", ""),
@@ -169,7 +200,18 @@ def test_a_good_file_comes_out_in_its_shapes() -> None:
         ("[defaults]\ncmd = 'x'", 3, "`defaults.cmd` is each task's own", ""),
         ("[defaults]\nmodifies = []", 3, "`defaults.modifies` is each task's own", ""),
         ("[profiles.ci]\nmodifies = 'apply'", 3, '`modifies` must be "fail", found `apply`', ""),
-        ("[profiles.ci]\nmode = 'x'", 3, "`mode` is not supported in this version yet", ""),
+        (
+            "[profiles.ci]\nmode = 'sandbx'",
+            3,
+            '`mode` must be "local" or "sandbox", found `sandbx`',
+            'did you mean "sandbox"?',
+        ),
+        (
+            "[profiles.ci]\npermissions = {run = 'gcc'}",
+            3,
+            "`permissions.run` must be true, false or a list of strings, found a string",
+            "put it in brackets: [...]",
+        ),
         ("[pools]\nlink = 0", 3, "`pools.link` must be a whole number from 1", ""),
         ("[gates.g]\nkind = 'check'", 2, '`gates.g` has no `needs`, which kind = "check" needs', ""),
         ("[gates.g]\nneeds = ['a']", 2, "`gates.g` has no `kind`", 'one of "check"'),
@@ -249,8 +291,8 @@ def test_what_is_wrong_is_said_where_it_stands(text: str, line: int, sentence: s
 
 
 def test_a_key_that_may_not_stand_there_is_shown_itself() -> None:
-    shown = [only(task(line)).text for line in ("inputs = ['a']", "mode = 'a'", "inpts = ['a']")]
-    assert shown == ["inputs", "mode", "inpts"]
+    shown = [only(task(line)).text for line in ("inputs = ['a']", "mod = 'a'", "inpts = ['a']")]
+    assert shown == ["inputs", "mod", "inpts"]
 
 
 @pytest.mark.parametrize("text", ["", "version = '1'", "version = true", "version = 0"])

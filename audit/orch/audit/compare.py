@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 
 from orch.audit.disk import absolute, below
-from orch.engine.outputs import owner_of
 from orch.graph.value import NamedTuple
-from orch.rules.match import covers
+from orch.rules.match import covers, owner_of
 from orch.run.search import find_program
 
 TYPE_CHECKING = False

@@ -11,10 +11,10 @@ from posixpath import basename, dirname, relpath, splitext
 
 from orch.audit.labels import Labels
 from orch.audit.slots import instead_of, takes
-from orch.engine.outputs import owner_of
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard
 from orch.rules.ignore import Ignore
+from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

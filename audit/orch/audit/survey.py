@@ -9,9 +9,9 @@ from orch.audit.access import follow
 from orch.audit.compare import Comparer, Seen
 from orch.audit.disk import Disk, below
 from orch.audit.ground import ground_of
-from orch.engine.outputs import owner_of
 from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
+from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Header = tuple[tuple[Any, ...], list[tuple[int, int, int, bytes]], list[tuple[int, int, bytes]]]
 
 MAGIC = b"orchsnp4"
-_OWN = (b"ORCH_TRUST_STATE",)  # of the caller's variables these change what a build does
+_OWN = (b"ORCH_TRUST_STATE", b"ORCH_MODE")  # of the caller's variables these change what a build does
 HEAD = 24  # magic, hash and length of the header
 MOST_CHANGED = 1000  # paths; with more a build does well to look at everything
 FIELDS = attrgetter("st_mtime_ns", "st_ctime_ns", "st_size", "st_ino")

@@ -42,6 +42,7 @@ class Record(NamedTuple):
     orchfile: str = "Orchfile.toml"  # the root Orchfile: what another one declares has not vanished
     tries: int = 1  # more than 1 and good: flaky
     from_run: str = ""  # the run that made what this one restored; "" = it ran
+    mode: str = "local"  # in which it was made
 
     @property
     def discovered(self) -> tuple[str, ...]:

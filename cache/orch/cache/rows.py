@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 _SAVE_RECORD = """
 insert into node
-    (id, status, key, run, log, started_ns, duration_s, code, good_run, discovery, orchfile, tries, from_run)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (id, status, key, run, log, started_ns, duration_s, code, good_run, discovery, orchfile, tries, from_run,
+    mode)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (id) do update set status = excluded.status, key = excluded.key, run = excluded.run,
     log = excluded.log, started_ns = excluded.started_ns, duration_s = excluded.duration_s,
     code = excluded.code, discovery = excluded.discovery, orchfile = excluded.orchfile,
-    tries = excluded.tries, from_run = excluded.from_run,
+    tries = excluded.tries, from_run = excluded.from_run, mode = excluded.mode,
     good_run = iif(excluded.status = 'ok', excluded.run, good_run)
 """
+_SINCE = ("", "local")  # from_run, which version 1 lacks, and mode, which version 2 lacks too
 _SAVE_GOOD_PARTS = "insert or replace into parts (node, last, good) values (?, ?, null)"
 _SAVE_BAD_PARTS = """
 insert into parts (node, last, good) values (?, ?, x'')
@@ -149,8 +151,8 @@ def forget(database: Database, nodes: Iterable[str]) -> None:
 
 
 def _record(row: Row) -> Record:
-    # A file of version 1 that is only read has no `from_run`.
-    return Record._make((to_text(row[0]), *row[1:], *[""][: len(Record._fields) - len(row)]))
+    # A file of an older version that is only read has not all columns.
+    return Record._make((to_text(row[0]), *row[1:], *_SINCE[len(row) - len(Record._fields) + len(_SINCE) :]))
 
 
 def _good_run(record: Record) -> str:

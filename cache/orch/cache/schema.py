@@ -16,7 +16,7 @@ create table node (
     log text not null default '', started_ns integer not null default 0, duration_s real not null default 0,
     code integer not null default 0, good_run text not null default '', discovery blob not null default x'',
     orchfile text not null default 'Orchfile.toml', tries integer not null default 1,
-    from_run text not null default ''
+    from_run text not null default '', mode text not null default 'local'
 ) without rowid;
 -- good: null = the same as last, x'' = none yet
 create table parts (node blob primary key, last blob not null, good blob);
@@ -42,6 +42,9 @@ create table leader (
 ) without rowid;
 """
 
-_STEPS = {1: "alter table node add column from_run text not null default ''"}
+_STEPS = {
+    1: "alter table node add column from_run text not null default ''",
+    2: "alter table node add column mode text not null default 'local'",
+}
 
-STATE = Schema("the state", 0x6F726368, 2, _TABLES, _STEPS)  # "orch"
+STATE = Schema("the state", 0x6F726368, 3, _TABLES, _STEPS)  # "orch"

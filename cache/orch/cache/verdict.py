@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Reason(NamedTuple):
     """One thing that makes a node stale.
 
-    `kind`: "new", "failed", "interrupted", "always", "forced", "args", "order" (of the key's parts), "part"
-    (of the key; `name` as there) or "output". `old` and `new` are values or digests, None where there is
-    none.
+    `kind`: "new", "failed", "interrupted", "always", "forced", "args", "order" (of the key's parts), "mode"
+    (`old` is the one it was made in), "part" (of the key; `name` as there) or "output". `old` and `new` are
+    values or digests, None where there is none.
     """
 
     kind: str
@@ -41,6 +41,8 @@ class Reason(NamedTuple):
         """
         if self.kind in _PLAIN:
             return _PLAIN[self.kind]
+        if self.kind == "mode":
+            return f"it was made in mode {self.old}"
         if self.kind == "output":
             return f"output {self.name} {_how(self.old, self.new)}"
         what, _, which = self.name.partition(":")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from argparse import SUPPRESS
 
 from orch.cli.goal_args import ACTIONS, add_gate_flags, add_milestone_flags, check_goal_action
+from orch.cli.options import Options
 from orch.cli.run_args import RUN_ACTIONS, RUN_FLAGS, add_run_flags, check_action
-from orch.cli.values import age_s, byte_count, captured_bytes, job_count, one_of, path, wait_s
+from orch.cli.values import age_s, allowed, byte_count, captured_bytes, job_count, one_of, path, wait_s
 from orch.graph.errors import UsageError, nearest
-from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ COMMANDS = {
     "schema": "print the JSON Schema of Orchfile.toml, or of manifest, events, metrics or state",
 }
 LATER = ("watch", "import", "completion", "hook")
-_LATER_FLAGS = ("--since", "--mode", "--allow")
+_LATER_FLAGS = ("--since",)
 _CACHE_ACTIONS = ("stats", "gc", "verify")
 _SCHEMAS = ("manifest", "events", "metrics", "state")
 _ONE_NODE = ("why", "log")
@@ -42,65 +43,9 @@ _COLORS = ("auto", "always", "never")
 _FORMS = ("text", "dot", "mermaid", "json")
 _WITH_VALUE = (
     *("-C", "-f", "--file", "--color", "--profile", "-j", "--jobs", "--max-size", "--max-age", "--format"),
-    *(
-        "--by",
-        "--note",
-        "--key",
-        "--run",
-        "--trace",
-        "--limit",
-        "--keep",
-        "--target",
-        "-o",
-        "--output",
-        "--capture",
-        "--wait",
-    ),
+    *("--by", "--note", "--key", "--mode", "--allow", "--reason"),
+    *("--run", "--trace", "--limit", "--keep", "--target", "-o", "--output", "--capture", "--wait"),
 )
-
-
-class Options(NamedTuple):
-    """What was asked for, whichever the command."""
-
-    command: str
-    targets: tuple[str, ...] = ()
-    args: tuple[str, ...] | None = None  # what follows `--`
-    folder: str = "."
-    file: str | None = None
-    profile: str = ""
-    jobs: int | None = None
-    keep_going: bool = False
-    dry_run: bool = False
-    only: bool = False
-    force: bool = False
-    force_all: bool = False
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    color: str = "auto"
-    exit_code: bool = False
-    format: str = "text"
-    state: bool = False
-    all: bool = False
-    max_size: int | None = None  # bytes
-    max_age_s: float | None = None
-    run: str = ""  # which run, "" = the state as it is
-    trace: str = ""  # a file, "" = none
-    limit: int | None = None
-    keep: int | None = None
-    target: str = ""
-    output: str = ""  # a file, "" = standard output
-    capture_bytes: int | None = None
-    by: str = ""  # who says so
-    note: str = ""
-    sign: bool = False
-    key: str = ""  # a file
-    yes: bool = False
-    check: bool = False
-    argv: tuple[str, ...] = ()  # all of it, as it was given
-    wait_s: float | None = None  # None = as long as it takes
-    fix: bool = False
-    patch: bool = False
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -121,6 +66,9 @@ def parse(arguments: Sequence[str]) -> Options:
     found = vars(namespace)
     targets = tuple(found.pop("targets"))
     _check_targets(command, targets, args)
+    found["allow"] = tuple(found.pop("allow", ()))
+    if found.get("reason") and not found["allow"]:
+        raise UsageError("--reason says why something is allowed", hint="add --allow PERMISSION")
     if command == "runs":
         check_action(targets, {name for name in RUN_FLAGS if found.get(name)})
     if command in ACTIONS:
@@ -234,6 +182,18 @@ def _running(parser: argparse.ArgumentParser) -> None:
     )
     wait = "wait at most DUR, as in 30s, for a node that another build holds, or not at all: no"
     parser.add_argument("--wait", type=wait_s, dest="wait_s", metavar="DUR", help=wait)
+    allow = "grant what the profile does not: network, read=PATH, edit=PATH, run=NAME; repeatable"
+    parser.add_argument(
+        "--allow", type=allowed, action="append", default=SUPPRESS, metavar="PERMISSION", help=allow
+    )
+    why = "why that is allowed, for the records"
+    parser.add_argument("--reason", type=path("--reason"), default=SUPPRESS, metavar="TEXT", help=why)
+    _mode(parser)
+
+
+def _mode(parser: argparse.ArgumentParser) -> None:
+    what = "where commands run: local, sandbox"
+    parser.add_argument("--mode", type=path("--mode"), default=SUPPRESS, metavar="MODE", help=what)
 
 
 def _of_run(parser: argparse.ArgumentParser) -> None:
@@ -241,7 +201,13 @@ def _of_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=path("--run"), default=argparse.SUPPRESS, metavar="RUN", help=what)
 
 
+def _why(parser: argparse.ArgumentParser) -> None:
+    _of_run(parser)
+    _mode(parser)
+
+
 def _status(parser: argparse.ArgumentParser) -> None:
+    _mode(parser)
     parser.add_argument("--exit-code", action="store_true", help="exit 1 if anything is stale or pending")
 
 
@@ -298,6 +264,6 @@ _ADDERS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "runs": add_run_flags,
     "gate": add_gate_flags,
     "milestone": add_milestone_flags,
-    "why": _of_run,
+    "why": _why,
     "log": _of_run,
 }

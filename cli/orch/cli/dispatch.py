@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from orch.cli.args import Options
+    from orch.cli.options import Options
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> int:

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orch.cli.args import Options
+    from orch.cli.options import Options
     from orch.history.node import InRun
 
 

@@ -94,3 +94,33 @@ def wait_s(text: str) -> float:
         return 0.0 if text == "no" else seconds(text)
     except ValueError:
         raise UsageError(f"--wait takes a duration such as 30s or 5m, or no, not {text}") from None
+
+
+def allowed(text: str) -> tuple[str, str]:
+    """A permission and what of it, for `--allow`; of `network` there is only all."""
+    from orch.orchfile.declaration import PERMISSIONS
+
+    name, is_given, value = text.partition("=")
+    if name not in PERMISSIONS:
+        near = nearest(name, PERMISSIONS)
+        what = "--allow takes network, read=PATH, edit=PATH or run=NAME"
+        raise UsageError(f"{what}, not {text}", hint=f"did you mean {near}?" if near else "")
+    if name == "network" and is_given:
+        raise UsageError("--allow network takes no value")
+    if name != "network" and not value:
+        what = "name of a program" if name == "run" else "path"
+        raise UsageError(f"--allow {name} needs the {what}: {name}=...")
+    if name in ("read", "edit"):
+        _check_pattern(text, value)
+    return name, value
+
+
+def _check_pattern(text: str, value: str) -> None:
+    from orch.rules.patterns import parse
+
+    try:
+        if value[0] in "!?":
+            raise ValueError("a permission excludes nothing")
+        parse(value, ".", {})
+    except ValueError as error:
+        raise UsageError(f"--allow {text}: {error}") from None

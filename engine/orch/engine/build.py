@@ -15,10 +15,11 @@ from orch.cache.stamp import Clock
 from orch.cache.store import Store
 from orch.cache.witness import Digests
 from orch.engine.burial import bury_dead
-from orch.engine.drive import Stand, Task, drive
+from orch.engine.drive import Stand, Task, drive, open_for_all
 from orch.engine.judge import Judge
 from orch.engine.memory import Memory
 from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs, without_secrets
+from orch.engine.permit import confined, granted, permit_of
 from orch.engine.prepare import as_it_is
 from orch.engine.project import open_project
 from orch.engine.reboot import distrust_young
@@ -32,6 +33,7 @@ from orch.engine.targets import concerned, lenient, select
 from orch.graph.errors import UsageError
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
+from orch.rules.mode import asked_for
 from orch.run.shield import Shield
 
 TYPE_CHECKING = False
@@ -41,10 +43,13 @@ if TYPE_CHECKING:
     from orch.cache.key import Parts
     from orch.engine.ends import Ends
     from orch.engine.observe import Observer
+    from orch.engine.permit import Allowed, Permit
     from orch.engine.prepare import Wrap
     from orch.engine.project import Project
     from orch.engine.reporter import Notes, Reporter, Summary
     from orch.engine.targets import Selection
+    from orch.graph.build_graph import BuildGraph
+    from orch.rules.mode import Asked
 
     MakeReporter = Callable[[str, int], Reporter]  # run id, number of selected nodes
 
@@ -67,11 +72,13 @@ class BuildRequest(NamedTuple):
     wait_s: float | None = None  # how long to wait for another build; None = as long as it takes
     forced: frozenset[str] = frozenset()  # node ids; these run even if they are fresh
     wrap: Wrap = as_it_is
+    mode: str = ""  # as the command line says, "" = nothing
+    allowed: tuple[Allowed, ...] = ()  # beyond what the profile grants
 
     @property
     def is_plain(self) -> bool:
         """Whether a later no-op may stand for it."""
-        return not (self.only or self.file or self.profile) and self.args is None
+        return not (self.only or self.file or self.profile or self.mode) and self.args is None
 
 
 def build(
@@ -84,8 +91,9 @@ def build(
     began_s, now_ns = time.monotonic(), time.time_ns()
     gc.disable()  # until the loop begins nearly everything that is made stays
     start = os.getcwd()
-    project = open_project(start, request.file, request.profile)
-    select(project, request.targets)  # a wrong name must not touch the state
+    asked = asked_for(request.mode, environ)
+    project = open_project(start, request.file, request.profile, asked=asked)
+    permit = _permitted(project, asked, request, environ)  # what is refused must not touch the state
     with Shield() as shield, Store.open(place_of(project.root, environ), request.wait_s) as store:
         secrets, settings = secrets_of(project.graph, environ), project.run_settings
         origin = Origin(
@@ -96,12 +104,13 @@ def build(
             profile=request.profile,
             secrets=secrets,
             capture_bytes=settings.capture_bytes if request.capture_bytes is None else request.capture_bytes,
+            permit=permit,
         )
         with Recorder(store.place, origin, environ, notes) as recorder:
             run = _Run(request, environ, store, origin, recorder)
             if run.clear_up(project):
                 os.chdir(start)
-                project = open_project(start, request.file, request.profile)
+                project = open_project(start, request.file, request.profile, asked=asked)
             shield.check()
             summary = run.build(project, make_reporter, began_s, shield.check)
             summary = recorder.finish(stopped_late(summary, shield.number))
@@ -129,6 +138,7 @@ class _Run:
         self._store = store
         self._place = store.place
         self._id = origin.run
+        self._permit = origin.permit
         session = store.begin(session_of(self._id, origin.argv, environ))
         bury_dead(store, recorder)
         settle_runs(self._place, self._id, recorder)
@@ -154,7 +164,7 @@ class _Run:
         """Build the selection; `check` raises what was asked of this program before it heard of signals."""
         graph = project.graph
         selection = select(project, self._request.targets)
-        selected = set(selection.nodes) if self._request.only else graph.closure(selection.nodes)
+        selected = _selected(graph, selection, self._request)
         orders = _orders(project, selection, self._request, lenient(graph, selection, selected))
         memory = Memory(self._state, graph, self._version)
         schedule = Schedule(graph, selected, memory.durations_s())
@@ -164,18 +174,6 @@ class _Run:
         def make_judge(observer: Observer) -> Judge:
             return Judge(graph, observer, memory, self._good_parts)
 
-        stand = Stand(
-            store=self._store,
-            run_id=self._id,
-            environ=self._environ,
-            orchfile=project.orchfile,
-            settings=project.cache_settings,
-            clock=self._clock,
-            digests=self._digests,
-            began_ns=self._began_ns,
-            forbids_changes=_forbids_changes(project),
-            wrap=self._request.wrap,
-        )
         task = Task(
             graph=graph,
             memory=memory,
@@ -185,10 +183,10 @@ class _Run:
             reporter=self._recorder,
             make_judge=make_judge,
             check=check,
-            closed_for=ends.closed_for if ends else lambda _: None,
+            closed_for=ends.closed_for if ends else open_for_all,
             wait_s=self._request.wait_s,
         )
-        driven = drive(stand, task)
+        driven = drive(confined(self._stand(project), self._permit, graph, memory), task)
         gave_up = driven.claims.waits.gave_up
         met, gated = Met(_missed(project, selection, schedule)), UNGATED
         if ends and not driven.foreman.stopped_by and not gave_up:
@@ -200,6 +198,20 @@ class _Run:
         if self._store.notice:
             self._recorder.note(self._store.notice)
         return summary_of(self._id, schedule, driven.foreman, met, gave_up, time.monotonic() - began_s)
+
+    def _stand(self, project: Project) -> Stand:
+        return Stand(
+            store=self._store,
+            run_id=self._id,
+            environ=self._environ,
+            orchfile=project.orchfile,
+            settings=project.cache_settings,
+            clock=self._clock,
+            digests=self._digests,
+            began_ns=self._began_ns,
+            forbids_changes=_forbids_changes(project),
+            wrap=self._request.wrap,
+        )
 
     def _ends(
         self, project: Project, selection: Selection, selected: set[str], schedule: Schedule
@@ -241,6 +253,17 @@ class _Run:
 
 def _is_good(schedule: Schedule, met: Met) -> bool:
     return all(one == "ok" for one in schedule.endings.values()) and all(one.holds for one in met.gates)
+
+
+def _selected(graph: BuildGraph, selection: Selection, request: BuildRequest) -> set[str]:
+    return set(selection.nodes) if request.only else graph.closure(selection.nodes)
+
+
+def _permitted(project: Project, asked: Asked, request: BuildRequest, environ: Mapping[str, str]) -> Permit:
+    """What the run may do; raises UsageError, NotGranted and StateError if that is not enough."""
+    selected = _selected(project.graph, select(project, request.targets), request)
+    permit = permit_of(project.graph, selected, asked, project.profile, environ)
+    return granted(permit, project, selected, request.allowed, environ)
 
 
 def _forbids_changes(project: Project) -> bool:

@@ -11,7 +11,7 @@ import time
 from orch.cache.store import Batch
 from orch.cache.trash import empty_trash
 from orch.engine.claims import Claims
-from orch.engine.evaluate import Evaluator
+from orch.engine.evaluate import Evaluator, Terms, nothing_to_collect
 from orch.engine.foreman import Foreman
 from orch.engine.keep import Keeper
 from orch.engine.observe import Observer
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from orch.cache.store import Store
     from orch.cache.witness import Digests
     from orch.engine.attempt import Failure
+    from orch.engine.evaluate import Collect
     from orch.engine.judge import Judge
     from orch.engine.memory import Memory
     from orch.engine.prepare import Wrap
@@ -57,6 +58,14 @@ class Stand(NamedTuple):
     began_ns: int  # when this build did, by `clock`
     forbids_changes: bool = False  # no file may be changed in place
     wrap: Wrap = as_it_is  # what becomes of a job before it is started
+    collect: Collect = nothing_to_collect  # and of what it made when it has ended
+    close: Callable[[], None] = lambda: None  # when none runs any more
+
+
+def open_for_all(node: Node) -> Failure | None:
+    """No gate keeps a node from starting: how it is where there are none."""
+    del node
+    return None
 
 
 class Task(NamedTuple):
@@ -71,7 +80,7 @@ class Task(NamedTuple):
     make_judge: Callable[[Observer], Judge]
     snapshot: str = ""  # the name of the one that the build started from
     check: Callable[[], None] = lambda: None  # raises what was asked of this program before
-    closed_for: Callable[[Node], Failure | None] = lambda _: None  # see Site
+    closed_for: Callable[[Node], Failure | None] = open_for_all  # see Site
     wait_s: float | None = None  # how long a node may wait for another build; None = as long as it takes
 
 
@@ -99,6 +108,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
     with Processes(place.path("tmp")) as processes:
         task.check()  # from now on it is us who hear of signals
         observer = Observer(graph, digests, memory.made, stand.environ, processes)
+        terms = Terms(stand.forbids_changes, stand.collect)
         preparer = Preparer(place, stand.run_id, observer, stand.clock, memory.made, stand.wrap)
         site = Site(
             graph=graph,
@@ -108,7 +118,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
             processes=processes,
             judge=task.make_judge(observer),
             preparer=preparer,
-            evaluator=Evaluator(graph, stand.orchfile, stand.run_id, observer, keeper, stand.forbids_changes),
+            evaluator=Evaluator(graph, stand.orchfile, stand.run_id, observer, keeper, terms),
             restorer=Restorer(cache, graph, digests, preparer, stand.orchfile, stand.run_id),
             keeper=keeper,
             reporter=reporter,
@@ -126,6 +136,7 @@ def drive(stand: Stand, task: Task, begun: Callable[[Claims], object] = lambda _
                 keeper.tell()
         finally:
             cache.close(at_exit=True)
+            stand.close()
     preparer.close()
     digests.settle()
     store.commit(Batch(stamps=digests.take_changed()))

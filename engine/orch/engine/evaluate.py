@@ -16,13 +16,14 @@ from orch.engine.attempt import Failure, from_cwd
 from orch.engine.inplace import PREFIX, forbid_changes, state_left
 from orch.engine.lookup import declared_parts
 from orch.engine.outputs import find_outputs
+from orch.graph.value import NamedTuple
 from orch.rules.fill import text
 from orch.rules.match import owner_of
 from orch.run.environment import undeclared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from orch.engine.attempt import Started
     from orch.engine.keep import Harvest, Keeper
@@ -31,9 +32,28 @@ if TYPE_CHECKING:
     from orch.graph.task import Node
     from orch.run.child import Exit
 
+    Collect = Callable[[Node], Failure | None]
+
+_HINTS = {
+    "sandbox": "it ran in a sandbox, which shows it what it declares and nothing else;"
+    " if --mode local does better, an input is not declared"
+}
+
+
+def nothing_to_collect(node: Node) -> Failure | None:
+    """What a node made is where it belongs already: how it is where nothing confines tasks."""
+    return None
+
+
+class Terms(NamedTuple):
+    """What attempts have to meet beyond what every one has to."""
+
+    forbids_changes: bool = False  # none may change a file in place
+    collect: Collect = nothing_to_collect  # puts what was made in its place, and says what is wrong with it
+
 
 class Evaluator:
-    """Evaluates the attempts of one build; with `forbids_changes` none may change a file in place."""
+    """Evaluates the attempts of one build."""
 
     def __init__(
         self,
@@ -42,10 +62,10 @@ class Evaluator:
         run_id: str,
         observer: Observer,
         keeper: Keeper,
-        forbids_changes: bool = False,
+        terms: Terms,
     ) -> None:
         self._graph = graph
-        self._forbids_changes = forbids_changes
+        self._terms = terms
         self._orchfile = orchfile
         self._run_id = run_id
         self._observer = observer
@@ -55,10 +75,12 @@ class Evaluator:
     def evaluate(self, started: Started, ended: Exit) -> tuple[Finished, Failure | None]:
         """What the attempt is recorded as, and why it does not count (None = it does)."""
         node = started.node
+        strayed = self._terms.collect(node)
         found = find_outputs(node)
         failure = _by_itself(ended)
         if failure:
-            failure = failure._replace(hint=self._undeclared(node))
+            failure = failure._replace(hint=self._undeclared(node) or _HINTS.get(node.mode, ""))
+        failure = failure or strayed
         if failure is None and found.missing:
             first, *others = found.missing
             more = f" and {len(others)} more" if others else ""
@@ -73,7 +95,7 @@ class Evaluator:
         modified, reason = state_left(self._graph.modified.get(node.id, ()), self._digests)
         failure = failure or reason
         judged = started.assessment
-        if failure is None and self._forbids_changes:
+        if failure is None and self._terms.forbids_changes:
             failure = forbid_changes(judged.parts, modified, node.task)
         fixed = [part for part in declared_parts(judged.parts) if not part[0].startswith(PREFIX + ":")]
         new = [path for path in discovered if path not in judged.inputs]
@@ -92,6 +114,7 @@ class Evaluator:
             discovery=packed(new),
             orchfile=self._orchfile,
             tries=started.number,
+            mode=node.mode,
         )
         finished = Finished(record, parts, outputs)
         if harvest and not failure:

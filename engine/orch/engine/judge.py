@@ -11,12 +11,14 @@ from orch.cache.verdict import Reason, Verdict, changed_parts, void
 from orch.engine.outputs import find_outputs, has_open_outputs
 from orch.graph.value import NamedTuple
 from orch.rules.match import owner_of
+from orch.rules.mode import accepts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from orch.cache.key import Parts
+    from orch.cache.record import Record
     from orch.engine.memory import Memory
     from orch.engine.observe import Observer
     from orch.graph.build_graph import BuildGraph
@@ -58,7 +60,7 @@ class Judge:
         parts = tuple(self._observer.parts(node, inputs, discovered))
         key = key_of(parts)
         reasons: list[Reason] = []
-        voided = void(record)
+        voided = void(record) or _other_mode(record, node)
         if voided:
             reasons.append(voided)
         elif record and record.key != key:
@@ -85,7 +87,7 @@ class Judge:
         ]
         if node.always:
             return Verdict(node.id, "stale", (Reason("always"),))
-        voided = void(record)
+        voided = void(record) or _other_mode(record, node)
         if voided or record is None:
             return Verdict(node.id, "stale", (voided or Reason("new"),))
         if node.facts:
@@ -166,3 +168,10 @@ class Judge:
                 Reason("output", path, "its own", "another task's") for path in declared if path not in made
             ]
         return reasons
+
+
+def _other_mode(record: Record | None, node: Node) -> Reason | None:
+    """Why a good record does not count: it was made with less care than the node asks for now."""
+    if record is None or accepts(node.mode, record.mode):
+        return None
+    return Reason("mode", old=record.mode)

@@ -69,6 +69,7 @@ class Keeper:
             node=record.node,
             duration_s=record.duration_s,
             tries=record.tries,
+            mode=record.mode,
         )
         harvest.keep_large()
         declared = key_of(declared_parts(finished.parts)) if entry.discovered else entry.key

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from orch.cache.witness import Digests
     from orch.graph.build_graph import BuildGraph
-    from orch.graph.task import Environment, Node
+    from orch.graph.task import Environment, Node, Permissions
     from orch.run.process import Processes
 
 FORMAT = "1"  # of the key: another one makes every node stale
@@ -142,6 +142,7 @@ class Observer:
             *self._parts_of(node.environment),
             ("outputs", " ".join(map(quoted, outputs))),
             *([("depfile", node.depfile)] if node.depfile else []),
+            *([("permissions", _permitted(node.permissions))] if node.permissions else []),
         ]
 
     def _parts_of(self, environment: Environment) -> list[tuple[str, str]]:
@@ -207,3 +208,19 @@ class Observer:
             stream = Redaction(secrets)
             said = stream.feed(said) + stream.end()
         return os.fsdecode(said)
+
+
+def _permitted(permissions: Permissions) -> str:
+    """Declared permissions as a part of the key.
+
+    >>> from orch.graph.task import Permissions
+    >>> _permitted(Permissions(run=("git", "cc"), network=True)), _permitted(Permissions())
+    ('run cc git; network', 'none')
+    """
+    lists = [
+        ("read", [one.written for one in permissions.read]),
+        ("edit", [one.written for one in permissions.edit]),
+        ("run", list(permissions.run)),
+    ]
+    words = [" ".join([name, *map(quoted, sorted(set(items)))]) for name, items in lists if items]
+    return "; ".join([*words, *(["network"] if permissions.network else [])]) or "none"

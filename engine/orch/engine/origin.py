@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from orch.cache.digest import digest_file
+from orch.engine.permit import Permit
 from orch.evidence.chain import CHAIN
 from orch.evidence.manifest import Header
 from orch.evidence.settings import may_be_due
@@ -38,6 +39,7 @@ class Origin(NamedTuple):
     profile: str = ""
     secrets: tuple[str, ...] = ()  # masked in every record
     capture_bytes: int = 0  # of events, in the manifest; 0 = none
+    permit: Permit = Permit()  # what it may do
 
 
 def header_of(origin: Origin, root: str) -> Header:
@@ -57,6 +59,12 @@ def header_of(origin: Origin, root: str) -> Header:
         host=os.uname().nodename,
         pid=os.getpid(),
         profile=origin.profile,
+        mode=origin.permit.mode.value,
+        mode_from=origin.permit.mode.origin,
+        engine=origin.permit.engine.name if origin.permit.engine else "",
+        is_enforced=origin.permit.is_enforced,
+        grants=origin.permit.grants,
+        escalations=origin.permit.escalations,
     )
 
 

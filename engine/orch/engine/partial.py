@@ -19,6 +19,7 @@ from orch.engine.burial import bury_dead
 from orch.engine.drive import Stand, Task, drive
 from orch.engine.origin import Origin, secrets_of, settle_runs, tidy_runs
 from orch.engine.part import Part, PartJudge, PartMemory
+from orch.engine.permit import confined, permit_of
 from orch.engine.rearm import Rearming
 from orch.engine.recorder import Recorder
 from orch.engine.session import session_of
@@ -30,6 +31,7 @@ from orch.graph.lazy import Lazy
 from orch.graph.schedule import Capacity, Schedule
 from orch.graph.value import NamedTuple
 from orch.reuse.settings import Settings
+from orch.rules.mode import asked_for
 from orch.run.shield import Shield
 
 TYPE_CHECKING = False
@@ -108,6 +110,8 @@ class _Run:
         changed = [start.paths.facts(number) for number in start.look.differing]
         roots = {number for facts in changed for number in (facts.owner, *facts.readers)}
         self._part = Part(self._nodes, start.paths, (roots | {*start.snapshot.stale}) - {NOBODY})
+        graph = self._part.graph
+        self._permit = permit_of(graph, graph.order, asked_for("", environ), None, environ)
         self._memory = PartMemory(self._part, store)
         self._clock = Clock(self._place.path("tmp"))
         self._began_ns = self._clock.now_ns()
@@ -139,6 +143,7 @@ class _Run:
             orchfile=self._nodes.facts["orchfile"],
             secrets=secrets_of(self._part.graph, self._environ),
             capture_bytes=settings.capture_bytes,
+            permit=self._permit,
         )
         with Recorder(self._place, origin, self._environ, notes, is_tentative=True) as recorder:
             if self._store.dead_sessions():
@@ -185,7 +190,7 @@ class _Run:
             snapshot=self._start.name,
             check=shield.check,
         )
-        foreman, observer, claims = drive(stand, task, self._begun)
+        foreman, observer, claims = drive(confined(stand, self._permit, graph, memory), task, self._begun)
         self._rearm_at_last = lambda: self._rearm(observer, claims.is_disarmed, schedule)
         foreman.fresh += already
         met, gave_up = Met(self._missed(schedule)), claims.waits.gave_up

@@ -14,7 +14,9 @@ from orch.orchfile.load import find_root, load
 from orch.reuse.settings import Settings
 from orch.rules.connect import connect
 from orch.rules.expand import expand
+from orch.rules.grant import Grant, chosen_profile, grant_of
 from orch.rules.listing import Listing
+from orch.rules.mode import Asked
 from orch.rules.reference import Names
 
 TYPE_CHECKING = False
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from orch.orchfile.declaration import Declarations, Profile
 
 
+_NOT_ASKED = Asked()
 _CACHE_KEYS = {"dir": "folder", "max_entry": "max_entry", "max_size": "max_size", "max_age": "max_age_s"}
 _RUN_KEYS = {"capture": "capture_bytes", "keep": "keep", "max_age": "max_age_s"}
 
@@ -40,6 +43,7 @@ class Project(NamedTuple):
     names: Names
     listing: Listing
     consulted: tuple[tuple[str, str], ...]  # every file that was read to make the graph, and its text
+    grant: Grant = Grant()
 
     @property
     def orchfile(self) -> str:
@@ -95,23 +99,26 @@ def open_project(
     profile: str = "",
     hidden: frozenset[str] = frozenset(),
     drafts: Mapping[str, str] = {},
+    asked: Asked = _NOT_ASKED,
 ) -> Project:
     """Read and wire the Orchfiles; the process then stands in the root.
 
     `hidden` are files that no wildcard may match: outputs left by nodes that are gone. `drafts` are texts by
-    path that stand for what Orchfiles hold. Raises UsageError and OrchfileError.
+    path that stand for what Orchfiles hold; `asked` is the mode that is asked for. Raises UsageError and
+    OrchfileError.
     """
     root, name = locate(start, file)
     os.chdir(root)
     declarations, problems = load(root, name, drafts)
     chosen = None
     if profile:
-        chosen = declarations.profiles.get(profile)
+        chosen = chosen_profile(profile, declarations.profiles.get(profile))
         if chosen is None and not problems:
             near = nearest(profile, declarations.profiles)
             raise UsageError(f"no profile is named {profile}", hint=f"did you mean {near}?" if near else "")
     listing = Listing(root, hidden)
-    expansion = expand(declarations, listing, problems, chosen)
+    grant = grant_of(chosen, declarations.sources[0], problems)
+    expansion = expand(declarations, listing, problems, chosen, asked)
     graph = connect(expansion, declarations, listing, problems)
     names = Names(graph.tasks, graph.milestones)
     for index, text in enumerate(declarations.default or ()):
@@ -123,4 +130,4 @@ def open_project(
     problems.raise_if_any()
     consulted = (*((source.path, source.text) for source in declarations.sources), *expansion.consulted)
     here = os.path.relpath(os.path.realpath(start), root)
-    return Project(root, here, declarations, chosen, graph, names, listing, consulted)
+    return Project(root, here, declarations, chosen, graph, names, listing, consulted, grant)

@@ -52,6 +52,7 @@ class Recorder:
         self._inner: Reporter | None = None
         self._notes_to = notes
         self._is_tentative = is_tentative
+        self._modes = origin.permit.modes
         self._has_failed = False
         self._place, self._root = place, place.root
         self._open: dict[str, Entry] = {}  # nodes that run
@@ -99,6 +100,7 @@ class Recorder:
     def started(self, node: str, reasons: Sequence[Reason], job: Job) -> None:
         """A node's command is about to start."""
         entry = Entry("running", reasons=tuple(reasons), start_s=self._book.elapsed_s, attempts=1)
+        entry = entry._replace(mode=self._modes.get(node, ""))
         self._open[node] = entry
         self.begin()
         self._book.started(node, entry, job.argv, reasons)
@@ -121,7 +123,9 @@ class Recorder:
         """A node ended otherwise than fresh."""
         self.begin()
         kind = "node_restored" if result.from_run and result.ending == "ok" else "node_finished"
-        before = self._open.get(result.node) or Entry("running", start_s=self._book.elapsed_s)
+        before = self._open.get(result.node) or Entry(
+            "running", start_s=self._book.elapsed_s, mode=self._modes.get(result.node, "")
+        )
         self._book.ended(kind, result.node, ended_entry(before, result, self._root))
         self._open.pop(result.node, None)
         if result.exit and result.exit.log_path:

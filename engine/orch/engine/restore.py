@@ -21,6 +21,7 @@ from orch.engine.lookup import candidates, may_restore
 from orch.engine.outputs import refusal
 from orch.engine.sweep import remove_scratch
 from orch.graph.value import NamedTuple
+from orch.rules.mode import accepts
 from orch.run.child import Exit
 
 TYPE_CHECKING = False
@@ -79,6 +80,8 @@ class Restorer:
         for candidate in candidates(assessment, self._cache, self._digests):
             entry = self._cache.find(candidate.key)
             if entry is None or entry.stored_ns <= failed_ns or self._reads_undeclared(node, candidate):
+                continue
+            if not accepts(node.mode, entry.mode):
                 continue
             wrong = refusal(node, {member.path: member.digest for member in entry.members})
             if wrong:
@@ -206,6 +209,7 @@ class Restorer:
             orchfile=self._orchfile,
             tries=entry.tries,
             from_run=entry.run or "unknown",
+            mode=entry.mode,
         )
         outputs = tuple((member.path, member.digest) for member in entry.members)
         return Finished(record, candidate.parts, outputs)

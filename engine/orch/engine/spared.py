@@ -50,6 +50,8 @@ def adopted(site: Site, name: str, assessment: Assessment) -> Result | None:
     record, node = site.memory.records.get(name), site.graph.nodes[name]
     if record is None or record.status != "failed" or record.key != assessment.key:
         return None
+    if record.mode != node.mode:
+        return None  # what fails in a sandbox may do well without, and the other way round
     if record.started_ns <= site.began_ns or node.limits.interactive or site.graph.modified.get(name):
         return None  # what a modifier began from is not what it left, which its key tells of
     if any(reason.kind != "failed" for reason in assessment.reasons):

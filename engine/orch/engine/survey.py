@@ -20,6 +20,7 @@ from orch.engine.reboot import without_young
 from orch.engine.sweep import vanished
 from orch.engine.targets import select
 from orch.graph.value import NamedTuple
+from orch.rules.mode import asked_for
 from orch.run.orphan import identity
 
 TYPE_CHECKING = False
@@ -56,17 +57,24 @@ class _StillClock(Clock):
 
 
 def take_survey(
-    targets: Sequence[str], environ: Mapping[str, str], file: str | None = None, profile: str = ""
+    targets: Sequence[str],
+    environ: Mapping[str, str],
+    file: str | None = None,
+    profile: str = "",
+    mode: str = "",
 ) -> Survey:
-    """Look at the project of the current folder; raises UsageError, OrchfileError, StateError."""
-    start = os.getcwd()
-    project = open_project(start, file, profile)
+    """Look at the project of the current folder; raises UsageError, OrchfileError, StateError.
+
+    `mode` is what the command line says of it.
+    """
+    start, asked = os.getcwd(), asked_for(mode, environ)
+    project = open_project(start, file, profile, asked=asked)
     store = Store.open_read_only(place_of(project.root, environ))
     state = without_young(store.place, store.load(), identity()[0])
     gone = vanished(project.graph, state, project.orchfile)
     if gone:
         os.chdir(start)
-        project = open_project(start, file, profile, frozenset(gone))
+        project = open_project(start, file, profile, frozenset(gone), asked=asked)
     memory = Memory(state, project.graph)
     digests = Digests(project.root, state.stamps, _StillClock())
     observer = Observer(project.graph, digests, memory.made, environ)

@@ -89,10 +89,12 @@ def remove_old_scratch(place: Place, now_s: float) -> None:
 
 
 def remove_scratch(path: str) -> None:
-    """Remove a file below `tmp/`, or a folder with the files that a restore staged; raises OSError."""
+    """Remove a file below `tmp/`, or a folder with all that is in it; raises OSError."""
     if os.path.isdir(path) and not os.path.islink(path):
-        for name in os.listdir(path):
-            os.unlink(f"{path}/{name}")
+        os.chmod(path, 0o700)  # a task may have closed it
+        with os.scandir(path) as entries:
+            for entry in list(entries):
+                remove_scratch(entry.path)
         os.rmdir(path)
-    else:
+    elif os.path.lexists(path):
         os.unlink(path)

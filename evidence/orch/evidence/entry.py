@@ -44,12 +44,13 @@ class Entry(NamedTuple):
     leftovers: tuple[str, ...] = ()  # processes that outlived its first one and were ended
     from_run: str = ""  # whose result was restored or, of a failure, adopted
     because: str = ""  # skipped: the node that did not succeed
+    mode: str = ""  # in which it ran, if that is not the run's
 
 
 _SECONDS = ("start_s", "duration_s", "cpu_s")
 _PLAIN = (
     *("key", "attempts", "signal", "failure", "hint", "log", "log_bytes", "log_sha256", "peak_rss_bytes"),
-    *("leftovers", "from_run", "because"),
+    *("leftovers", "from_run", "because", "mode"),
 )  # as JSON has them; left out if they are empty
 
 

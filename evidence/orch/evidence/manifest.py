@@ -62,6 +62,10 @@ class Header(NamedTuple):
     profile: str = ""
     mode: str = "local"
     mode_from: str = "default"
+    engine: str = ""  # that keeps tasks in a sandbox, "" = none does
+    is_enforced: bool = False  # every task of the run is kept from what it does not declare
+    grants: tuple[Mapping[str, object], ...] = ()
+    escalations: tuple[Mapping[str, object], ...] = ()
 
 
 class Ending(NamedTuple):
@@ -132,8 +136,18 @@ def facts_of(header: Header) -> dict[str, object]:
         "host": header.host,
         "pid": header.pid,
         "profile": header.profile or None,
-        "mode": {"value": header.mode, "from": header.mode_from, "enforced": False},
+        "mode": {
+            "value": header.mode,
+            "from": header.mode_from,
+            "enforced": header.is_enforced,
+            **({"engine": header.engine} if header.engine else {}),
+        },
+        **{name: list(facts) for name, facts in _permits(header).items() if facts},
     }
+
+
+def _permits(header: Header) -> dict[str, tuple[Mapping[str, object], ...]]:
+    return {"grants": header.grants, "escalations": header.escalations}
 
 
 def manifest_text(

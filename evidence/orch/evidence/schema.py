@@ -59,6 +59,7 @@ _ENTRY: Schema = {
         "leftovers": _TEXTS,
         "from_run": _NAME,
         "because": _NAME,
+        "mode": _NAME,
     },
     "required": ["status"],
 }
@@ -80,6 +81,28 @@ _APPROVED: Schema = {
     "signed": {"type": "boolean"},
 }
 _APPROVAL: Schema = {"type": "object", "properties": _APPROVED, "required": list(_APPROVED)}
+_PERMISSION: Schema = {"enum": ["read", "edit", "run", "network"]}
+_GRANT: Schema = {
+    "type": "object",
+    "properties": {
+        "permission": _PERMISSION,
+        "value": {"oneOf": [{"type": "boolean"}, _TEXTS]},
+        "from": _NAME,
+    },
+    "required": ["permission", "value", "from"],
+}
+_ESCALATION: Schema = {
+    "type": "object",
+    "properties": {
+        "permission": _PERMISSION,
+        "value": _TEXT,
+        "tasks": _TEXTS,
+        "by": _NAME,
+        "reason": _TEXT,
+        "time": _MOMENT,
+    },
+    "required": ["permission", "value", "tasks", "by", "reason", "time"],
+}
 _FACTS: Schema = {
     "schema_version": {"type": "integer", "minimum": 1, "maximum": manifest.SCHEMA_VERSION},
     "run": _RUN,
@@ -97,7 +120,12 @@ _FACTS: Schema = {
     "profile": {"type": ["string", "null"]},
     "mode": {
         "type": "object",
-        "properties": {"value": _NAME, "from": _NAME, "enforced": {"type": "boolean"}},
+        "properties": {
+            "value": _NAME,
+            "from": _NAME,
+            "enforced": {"type": "boolean"},
+            "engine": _NAME,
+        },
         "required": ["value", "from", "enforced"],
     },
 }
@@ -133,8 +161,8 @@ def manifest_schema() -> Schema:
         "counts": {"type": "object", "additionalProperties": _COUNT},
         "gates": {"type": "object", "additionalProperties": _GATE},
         "approvals": {"type": "array", "items": _APPROVAL},
-        "grants": {"type": "array"},
-        "escalations": {"type": "array"},
+        "grants": {"type": "array", "items": _GRANT},
+        "escalations": {"type": "array", "items": _ESCALATION},
         "events": _nullable("object", properties=bound, required=list(bound)),
         "capture": _nullable("object", properties=captured, required=list(captured)),
         "previous": _nullable("object", properties=previous, required=list(previous)),

@@ -4,6 +4,7 @@
       UsageError (2)      a flag, a target, a command
       OrchfileError (3)   one or more located problems in the Orchfiles
       ClosedError (4)     a gate is closed, evidence does not hold
+      NotGranted (4)      a task needs a permission that the run does not have
       StateError (5)      state, cache or disk cannot be used
       BusyError (75)      another build holds what is needed
 
@@ -62,6 +63,12 @@ class OrchfileError(OrchError):
 
 class ClosedError(OrchError):
     """A gate is closed, or a milestone's evidence does not hold."""
+
+    exit_code = 4
+
+
+class NotGranted(OrchError):
+    """A selected task needs what the run does not grant; nothing was started."""
 
     exit_code = 4
 

@@ -7,7 +7,7 @@ itself has to be named in `node_of`.
 from __future__ import annotations
 
 from orch.graph.build_graph import Input
-from orch.graph.task import Command, Environment, Limits, Node, Pattern, Slot
+from orch.graph.task import Command, Environment, Limits, Node, Pattern, Permissions, Slot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def node_of(data: Plain) -> Node:
     >>> one = Node("a", "a", "f", Command((), (("cp", Slot("inputs")),)), outputs=(Pattern("file", "b"),))
     >>> node_of(plain(one)) == one
     True
+    >>> free = one._replace(permissions=Permissions((Pattern("tree", "c"),), run=("cc",)))
+    >>> node_of(plain(free)) == free
+    True
     """
     fields = list(data)
     fields[_FIELDS["command"]] = _command(*fields[_FIELDS["command"]])  # type: ignore[misc]
@@ -46,6 +49,9 @@ def node_of(data: Plain) -> Node:
         found = fields[number]
         if isinstance(found, tuple):
             fields[number] = tuple(Pattern(*one) for one in found)
+    allowed = fields[_FIELDS["permissions"]]
+    if isinstance(allowed, tuple):
+        fields[_FIELDS["permissions"]] = _permissions(*allowed)
     return Node(*fields)  # type: ignore[arg-type]
 
 
@@ -60,3 +66,10 @@ def _command(shell: tuple[str, ...], words: Iterable[Iterable[str | Plain]]) -> 
         for word in words
     )
     return Command(shell, tuple(parts))
+
+
+def _permissions(
+    read: Iterable[Plain], edit: Iterable[Plain], run: tuple[str, ...], network: bool
+) -> Permissions:
+    read, edit = (tuple(Pattern(*one) for one in each) for each in (read, edit))  # type: ignore[arg-type]
+    return Permissions(read, edit, run, network)

@@ -81,6 +81,15 @@ class Limits(NamedTuple):
         return self.slots, self.pool, self.exclusive, self.interactive
 
 
+class Permissions(NamedTuple):
+    """What a node's process may do beyond its inputs and outputs, as `permissions` declares it."""
+
+    read: tuple[Pattern, ...] = ()
+    edit: tuple[Pattern, ...] = ()
+    run: tuple[str, ...] = ()  # names of programs
+    network: bool = False
+
+
 PLAIN = Limits().demand  # no more than a free slot
 
 
@@ -112,3 +121,5 @@ class Node(NamedTuple):
     allow_empty: bool = False
     allow_failure: bool = False
     takes_args: bool = False  # the command has an `args` slot
+    permissions: Permissions | None = None  # None = not declared
+    mode: str = "local"  # in which it runs: "local" or "sandbox"

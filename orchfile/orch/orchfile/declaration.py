@@ -5,6 +5,9 @@ from __future__ import annotations
 from orch.graph.value import NamedTuple
 
 DEFAULT_SHELL = ("sh", "-eu", "-c")
+PERMISSIONS = ("read", "edit", "run", "network")
+MODES = ("local", "sandbox")
+LATER_MODE = "remote"
 
 
 class Source(NamedTuple):
@@ -65,6 +68,8 @@ class Profile(NamedTuple):
     env: dict[str, str]
     cache: bool | str | None = None  # as written: true, false or "local"
     forbids_changes: bool = False  # `modifies = "fail"`
+    mode: str = ""
+    permissions: dict[str, object] | None = None  # the table as checked; None = all is granted
 
 
 class Declarations(NamedTuple):

@@ -163,6 +163,8 @@ def _profile(name: str, table: dict[str, object]) -> Profile:
         _env(table),
         cache if isinstance(cache, bool | str) else None,
         table.get("modifies") == "fail",
+        str(table.get("mode", "")),
+        _entries(table["permissions"]) if "permissions" in table else None,
     )
 
 

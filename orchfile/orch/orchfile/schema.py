@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orch.orchfile.goal_schema import MIRROR, GateKind
 from orch.orchfile.kind import Capture, Choice, Duration, Flag, ListOf, OneOrMany, Scalar, Size, Text, Whole
+from orch.orchfile.permission import GRANTED, NEEDED, ModeName
 from orch.orchfile.table import Key, Names, Refused, Table
 
 TYPE_CHECKING = False
@@ -128,8 +129,8 @@ _TASK = {
         " if the task has secrets and others share the cache.",
     ),
     "incremental": Key(Flag(), "Outputs are kept for the command to update."),
-    "permissions": Key(_LATER, "What the command may read, edit and run."),
-    "mode": Key(_LATER, "Where the command runs: here, in a sandbox, elsewhere."),
+    "permissions": Key(NEEDED, "What the command needs beyond its inputs and outputs.", ("permission",)),
+    "mode": Key(ModeName(), 'Where the command runs: "local" or "sandbox".'),
     "relocatable": Key(
         Flag(),
         "true: results hold in every working tree; false: in this one alone. By default the latter if an"
@@ -159,10 +160,10 @@ _PROFILE = {
     "jobs": Key(Whole(1, 10_000), "How many tasks run at once."),
     "keep_going": Key(Flag(), "After a failure, build what does not depend on it."),
     "env": Key(_ENV, "Environment variables of all tasks."),
-    "mode": Key(_LATER, "Where commands run."),
+    "mode": Key(ModeName(), "Where commands run; it goes before what tasks say."),
     "modifies": Key(Choice(("fail",)), '"fail": a task that changed a file in place has failed.'),
     "cache": Key(_USE, "false: no result is kept or restored; it goes before what tasks say."),
-    "permissions": Key(_LATER, "What tasks may do."),
+    "permissions": Key(GRANTED, "What tasks may need; a run that needs more does not start.", ("grants",)),
 }
 _CACHE = {
     "dir": Key(_TEXT, "The folder; by default `orch/` in git's own, which all worktrees share."),

@@ -13,6 +13,7 @@ _FOLDER = "d:"
 _PERMISSIONS = 0o777
 _FIELDS = 8  # before the members
 _MEMBER_FIELDS = 4
+_LOCAL = "local"
 
 
 class Member(NamedTuple):
@@ -37,6 +38,7 @@ class Entry(NamedTuple):
     duration_s: float = 0.0
     tries: int = 1
     stored_ns: int = 0  # wall clock; 0 = when it is added
+    mode: str = _LOCAL  # in which it was made
 
     def blobs(self) -> set[str]:
         """The sha256 of each content that it needs."""
@@ -59,19 +61,25 @@ def packed_entry(entry: Entry) -> bytes:
     >>> entry = Entry("k", (Member("a", "d:", 0o755),), discovered=("a.h",), run="r", duration_s=0.1)
     >>> unpacked_entry(packed_entry(entry), ("a.h",)) == entry
     True
+    >>> unpacked_entry(packed_entry(entry._replace(mode="sandbox")), ()).mode
+    'sandbox'
     """
     texts = [entry.key, entry.bound, entry.log, entry.run, entry.node]
     texts += (repr(entry.duration_s), str(entry.tries), str(entry.stored_ns))
     for path, digest, mode, size in entry.members:
         texts += (path, digest, str(mode), str(size))
+    if entry.mode != _LOCAL:  # an orch that knows no modes refuses such an entry, and reads all others
+        texts.append(entry.mode)
     return "\0".join(texts).encode("utf-8", "surrogateescape")
 
 
 def unpacked_entry(data: bytes, discovered: tuple[str, ...]) -> Entry | None:
     """The entry of `packed_entry` with its discovered paths; None where the bytes are none."""
     texts = data.decode("utf-8", "surrogateescape").split("\0")
-    if len(texts) < _FIELDS or (len(texts) - _FIELDS) % _MEMBER_FIELDS:
+    left_over = (len(texts) - _FIELDS) % _MEMBER_FIELDS
+    if len(texts) < _FIELDS or left_over > 1:
         return None
+    mode = texts.pop() if left_over else _LOCAL
     key, bound, log, run, node = texts[:5]
     rest = iter(texts[_FIELDS:])
     try:
@@ -82,7 +90,7 @@ def unpacked_entry(data: bytes, discovered: tuple[str, ...]) -> Entry | None:
         duration_s, tries, stored_ns = float(texts[5]), int(texts[6]), int(texts[7])
     except ValueError:
         return None
-    return Entry(key, members, bound, log, discovered, run, node, duration_s, tries, stored_ns)
+    return Entry(key, members, bound, log, discovered, run, node, duration_s, tries, stored_ns, mode)
 
 
 def refusal(entry: Entry) -> str:

@@ -13,6 +13,7 @@ from orch.rules.gate import find_gates, make_gates, make_mirrors
 from orch.rules.glob import has_wildcard, matcher
 from orch.rules.instance import MOST_NODES, Instance, TooMany, combinations, for_files
 from orch.rules.match import selects
+from orch.rules.mode import Asked
 from orch.rules.node import NodeMaker
 from orch.rules.path import relative
 from orch.rules.patterns import below
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from orch.rules.listing import Listing
 
 
+_NOT_ASKED = Asked()
+
+
 class Expansion(NamedTuple):
     """The nodes of all Orchfiles, wired by names only."""
 
@@ -39,10 +43,14 @@ class Expansion(NamedTuple):
 
 
 def expand(
-    declarations: Declarations, listing: Listing, problems: Problems, profile: Profile | None = None
+    declarations: Declarations,
+    listing: Listing,
+    problems: Problems,
+    profile: Profile | None = None,
+    asked: Asked = _NOT_ASKED,
 ) -> Expansion:
     """Make all nodes; what is wrong is added to `problems` and left out."""
-    stage = _Instances(declarations, listing, problems, NodeMaker(declarations, problems, profile))
+    stage = _Instances(declarations, listing, problems, NodeMaker(declarations, problems, profile, asked))
     stage.find()
     return stage.expansion()
 

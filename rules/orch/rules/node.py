@@ -9,8 +9,10 @@ from orch.graph.errors import OrchfileError
 from orch.graph.task import Command, Environment, Limits, Node, Pattern
 from orch.orchfile.dotenv import dotenv
 from orch.rules.instance import as_text
+from orch.rules.mode import Asked, mode_of_task
 from orch.rules.path import PathValue
 from orch.rules.patterns import below, parse, plain
+from orch.rules.permission import permissions_of
 from orch.rules.template import bind, bind_item
 
 TYPE_CHECKING = False
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = frozenset({"env", "env_file", "env_inputs", "pass_env", "secrets", "env_mode"})
 _NO_LIMITS = Limits()
+_NOT_ASKED = Asked()
 _TIMES = ("timeout", "grace", "retry_delay")  # in seconds, and the fields say so
 _LIMITS = {key: f"{key}_s" for key in _TIMES} | {
     field: field for field in Limits._fields if not field.endswith("_s")
@@ -37,7 +40,14 @@ _USES: dict[object, Use] = {True: "true", False: "false", "local": "local"}
 class NodeMaker:
     """Makes nodes of one set of declarations; what is wrong is added to `problems` and left out."""
 
-    def __init__(self, declarations: Declarations, problems: Problems, profile: Profile | None) -> None:
+    def __init__(
+        self,
+        declarations: Declarations,
+        problems: Problems,
+        profile: Profile | None,
+        asked: Asked = _NOT_ASKED,
+    ) -> None:
+        self._asked = asked
         self._declarations = declarations
         self._problems = problems
         self._profile = profile
@@ -121,6 +131,8 @@ class NodeMaker:
             takes_args=any(
                 not isinstance(part, str) and part.name == "args" for word in command.words for part in word
             ),
+            permissions=permissions_of(decl, values, self._problems) if "permissions" in table else None,
+            mode=mode_of_task(self._asked, self._profile, decl).value,
         )
 
     def _use(self, table: dict[str, object]) -> Use:

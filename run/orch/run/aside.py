@@ -35,6 +35,11 @@ class Aside:
         except OSError:
             return
 
+    @property
+    def pipe(self) -> int:
+        """What can be read when it says something or ends; -1 if it could not be started."""
+        return self._pipe if self._pid >= 0 else -1
+
     def end(self) -> tuple[bytes, bool]:
         """What it said so far, and whether it ended well by itself; it is ended if it did not. Once."""
         if self._pid < 0:

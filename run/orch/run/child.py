@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
+    from orch.run.confine import Confinement
     from orch.run.output import Output
 
     Stage = Literal["running", "settling", "asked", "killing"]
@@ -48,6 +49,7 @@ class Job(NamedTuple):
     max_bytes: int = 0  # of output; more ends it; 0 = any
     error_path: str = ""  # absolute; where standard error goes if not to the log
     onlooker: str = ""  # a program that follows the task from aside: it is none of what the task left
+    confine: Confinement | None = None  # what it may not do; None = whatever we may
 
 
 class Exit(NamedTuple):
@@ -112,8 +114,11 @@ class Child:
         """Pass a signal on to the task's process group; what has not ended within its grace is killed."""
         if not self.has_ended and self._stage != "killing":
             self._exit = self._exit._replace(killed=True)
-            self.family.update(descent.descendants([self.pid]))
-            descent.send(number, [-self.pid])
+            family = descent.descendants([self.pid])
+            self.family.update(family)
+            # Who carries a confined command would die of the signal, and not tell how that ended.
+            is_carried = self.job.confine is not None and bool(self.job.confine.prefix and family)
+            descent.send(number, family if is_carried else [-self.pid])
             self._move("asked", now + self.job.grace_s)
 
     def overdue(self, left: Sequence[int], now: float) -> None:

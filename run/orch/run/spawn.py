@@ -6,6 +6,7 @@ import errno
 import os
 
 from orch.run.child import Exit, Job
+from orch.run.confine import Confinement, enter
 from orch.run.search import find_program
 from orch.run.stray import NODE_VARIABLE
 
@@ -22,6 +23,7 @@ _DEFAULT_SIGNALS = (
     *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ),
     *(signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2),
 )
+_MOST_SAID = 4096  # bytes of why a child could not confine itself
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _REASONS = {
     errno.E2BIG: "its arguments and environment are longer than the system allows;"
@@ -57,7 +59,14 @@ class Spawner:
             if not found and "/" not in "".join(job.argv[:1]):
                 raise FileNotFoundError(errno.ENOENT, "it is in no folder of PATH")
             # If nothing was found at a path with a `/`, the kernel knows best why.
-            return self._spawn(found.path if found else job.argv[0], job, sink)
+            path = found.path if found else job.argv[0]
+            confinement = job.confine
+            if confinement is None:
+                return self._spawn(path, job, sink)
+            if confinement.prefix:
+                carried = job._replace(argv=(*confinement.prefix, *job.argv))
+                return self._spawn(confinement.prefix[0], carried, sink)
+            return self._fork(path, job, confinement, sink)
         except (OSError, ValueError) as error:
             return _refusal(job, f"cannot start {job.argv[0] if job.argv else 'an empty command'}", error)
         finally:
@@ -68,6 +77,61 @@ class Spawner:
         """Let go of the descriptors."""
         os.close(self._here)
         os.close(self._null)
+
+    def _fork(self, path: str, job: Job, confinement: Confinement, sink: int) -> int:
+        """Start a process that confines itself first, which posix_spawn knows nothing of."""
+        environment = {**job.env, NODE_VARIABLE: job.node}
+        answer, told = os.pipe()
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, _DEFAULT_SIGNALS
+        )  # or the child would pass them to us
+        try:
+            child = os.fork()
+            if child == 0:
+                self._become(path, job, environment, confinement, (sink, told))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(told)
+        try:
+            said = os.read(answer, _MOST_SAID)  # ends when the child executes its program
+        finally:
+            os.close(answer)
+        if said:
+            os.waitpid(child, 0)
+            code, step, text = said.split(b" ", 2)
+            raise OSError(int(code), text.decode(errors="replace"), path if step == b"exec" else None)
+        return child
+
+    def _become(
+        self,
+        path: str,
+        job: Job,
+        environment: dict[str, str],
+        confinement: Confinement,
+        pipes: tuple[int, int],
+    ) -> None:
+        """In the child: all that posix_spawn does elsewhere, and the confinement; never returns."""
+        sink, told = pipes
+        step = b"exec"
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in _DEFAULT_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            os.setsid()
+            error = os.open(job.error_path, _APPEND, 0o600) if job.error_path else sink
+            for target, descriptor in enumerate((self._null, sink, error)):
+                os.dup2(descriptor, target)
+            step = b"confine"
+            enter(confinement)
+            step = b"exec"
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            os.execve(path, job.argv, environment)
+        except Exception as failure:
+            code = getattr(failure, "errno", None) or errno.EINVAL
+            text = getattr(failure, "strerror", None) or str(failure)
+            os.write(told, b"%d %b %b" % (code, step, text.encode(errors="replace")))
+        finally:
+            os._exit(127)
 
     def _spawn(self, path: str, job: Job, sink: int) -> int:
         environment = {**job.env, NODE_VARIABLE: job.node}

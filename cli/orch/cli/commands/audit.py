@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from orch.audit.proposal import Proposal
     from orch.audit.survey import Audit
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
     from orch.engine.project import Project
     from orch.engine.reporter import Reporter, Summary
 

@@ -9,14 +9,15 @@ from orch.cli.cpus import usable_cpus
 from orch.cli.waiting import busy
 from orch.cli.written_file import WrittenFile
 from orch.engine.build import BuildRequest, build
+from orch.engine.permit import Allowed
 from orch.graph.errors import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
     from orch.engine.reporter import Reporter
 
 
@@ -40,6 +41,8 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
         force_all=options.force_all,
         capture_bytes=options.capture_bytes,
         wait_s=options.wait_s,
+        mode=options.mode,
+        allowed=tuple(Allowed(name, value, options.reason) for name, value in options.allow),
     )
     file = WrittenFile(options.trace) if options.trace else None  # before anything runs
     runs: list[str] = []

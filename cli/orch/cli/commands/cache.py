@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
     from orch.reuse.collect import Collected
     from orch.reuse.inspect import Stats, Verified
     from orch.reuse.settings import Settings

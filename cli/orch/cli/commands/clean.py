@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orch.cache.place import Place
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
 
 _KEPT = ("locks", "owner", ".gitignore")
 

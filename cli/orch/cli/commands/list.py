@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
 
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orch.cache.verdict import Verdict
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
 
 _REASONS = 3  # shown on a line
 
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Print the verdicts of the targets and what they need; 1 under --exit-code if not all are fresh."""
-    survey = take_survey(options.targets, environ, options.file, options.profile)
+    survey = take_survey(options.targets, environ, options.file, options.profile, options.mode)
     graph = survey.project.graph
     selected = set(survey.selection.nodes) if options.only else graph.closure(survey.selection.nodes)
     verdicts = survey.judge.verdicts(selected)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from orch.cache.key import Parts
     from orch.cache.record import Record
     from orch.cache.verdict import Reason, Verdict
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
     from orch.engine.survey import Survey
     from orch.graph.task import Node
 
@@ -27,7 +27,7 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Explain each node that the argument means."""
     if options.run:
         return _explain_then(options, console, environ)
-    survey = take_survey(options.targets, environ, options.file, options.profile)
+    survey = take_survey(options.targets, environ, options.file, options.profile, options.mode)
     graph = survey.project.graph
     verdicts = survey.judge.verdicts(graph.closure(survey.selection.nodes))
     answers = [_Answer(survey, graph.nodes[name], verdicts[name]) for name in survey.selection.nodes]

@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
 
 _ROOMS = {"status": "stated", "attest": "attested", "verify": "verified", "mirror": "mirrored"}
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orch.cache.place import Place
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
     from orch.history.diff import Difference
 
 

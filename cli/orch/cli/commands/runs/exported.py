@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orch.cache.place import Place
-    from orch.cli.args import Options
     from orch.cli.console import Console
+    from orch.cli.options import Options
     from orch.history.account import Fields
     from orch.history.provenance import Made
 
