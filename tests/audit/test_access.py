@@ -73,7 +73,7 @@ def test_what_was_made_first_is_its_own() -> None:
     made = followed(opened("a", "O_WRONLY|O_CREAT|O_TRUNC, 0666", 2), opened("a", "O_RDONLY", 3))
     assert (made.reads, made.writes, made.altered) == ((), ("/w/a",), frozenset())
     read = followed(opened("a", "O_WRONLY|O_CREAT|O_TRUNC, 0666", 2), opened("a", "O_RDONLY", 1))
-    assert (read.reads, read.writes, set(read.altered)) == (("/w/a",), ("/w/a",), {"/w/a"})
+    assert (read.reads, read.writes, read.altered) == (("/w/a",), ("/w/a",), frozenset({"/w/a"}))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_renames_move_what_was_made() -> None:
         + opened("t", "O_RDWR|O_CREAT|O_EXCL, 0600", 2)
         + '\n3 rename("t", "a") = 0'
     )
-    assert (edited_in_place.writes, set(edited_in_place.altered)) == (("/w/a",), {"/w/a"})
+    assert (edited_in_place.writes, edited_in_place.altered) == (("/w/a",), frozenset({"/w/a"}))
     swapped = followed('1 renameat2(AT_FDCWD</w>, "a", AT_FDCWD</w>, "b", RENAME_EXCHANGE) = 0')
     assert swapped.altered == {"/w/a", "/w/b"}
 
@@ -156,7 +156,7 @@ def test_a_file_without_a_name_gets_one() -> None:
 
 def test_programs_are_read() -> None:
     access = followed('1 execve("./tool.sh", [...], 0x1 /* 3 vars */) = 0')
-    assert (access.reads, set(access.programs)) == (("/w/tool.sh",), {"/w/tool.sh"})
+    assert (access.reads, access.programs) == (("/w/tool.sh",), frozenset({"/w/tool.sh"}))
 
 
 def test_a_virtual_environment_in_the_root_is_toolchain_with_its_base(tmp_path: Path) -> None:
