@@ -12,7 +12,8 @@ DOCUMENT = {
     "t": True,
     "s": "9",
     "x": float("nan"),
-    "big": 10**400,
+    "big": 10**300,
+    "huge": 1 << 30_000,
 }
 
 
@@ -28,7 +29,9 @@ DOCUMENT = {
         ("t >= 1", False, "t is no number, wanted >= 1"),
         ("s >= 1", False, "s is no number, wanted >= 1"),
         ("x != 0", False, "x is nan, wanted != 0"),
-        ("big > 1", True, f"big is {10**400}, wanted > 1"),
+        ("big > 1", True, f"big is {10**300}, wanted > 1"),
+        ("huge > 1", False, "huge is no number, wanted > 1"),
+        (f'a."c.d".{"9" * 5000} > 1', False, f'a."c.d".{"9" * 5000} is not there, wanted > 1'),
         ("none.at.all > -1e3", False, "none.at.all is not there, wanted > -1e3"),
     ],
 )

@@ -113,7 +113,7 @@ def test_a_milestone_from_declaration_to_a_fresh_clone(release: Project, tmp_pat
     # What needs the milestone does not run.
     kept = release.run("build", "ship", expect=4)
     assert release.ran() == {}
-    assert "not run: ship: gate review closed" in kept.err
+    assert "not run: ship: milestone release is not reached: gate review is closed" in kept.err
 
     # Approved: reached, and what needs it runs.
     approve(release)

@@ -187,7 +187,7 @@ def test_an_attestation_can_be_signed(tree: Project, need: Callable[[str], str])
     tree.build("low")
     tree.run("milestone", "attest", "low", "--by", "ada@example.org", "--key", str(key), expect=0)
     unknown = tree.run("milestone", "verify", "low", expect=4)
-    assert "the attestation is signed, but the file of allowed signers" in unknown.err
+    assert "its attestation does not count: the file of allowed signers" in unknown.err
     tree.write("allowed_signers", f"ada@example.org {key.with_suffix('.pub').read_text()}")
     assert "(signed)" in tree.run("milestone", "verify", "low", expect=0).out
     other = tree.home / "other"
@@ -208,7 +208,7 @@ def test_a_node_behind_a_closed_milestone_does_not_run_and_others_do(tree: Proje
     assert ended["ship"]["status"] == "gated"
     assert ended["ship"]["skipped"] == ["after"]
     assert ended["c"]["status"] == "ok"
-    assert "gate size closed: n is 3, wanted < 3" in ended["ship"]["failure"]
+    assert "gate size is closed: n is 3, wanted < 3" in ended["ship"]["failure"]
     assert events[-1]["exit_code"] == 4
     assert [event["gate"] for event in events if event["type"] == "gate_judged"] == ["size"]
 

@@ -191,7 +191,7 @@ class _Run:
         met, gated = Met(_missed(project, selection, schedule)), UNGATED
         if ends and not driven.foreman.stopped_by and not gave_up:
             gates, gated = ends.conclude(self._recorder, self._place)
-            met = Met((*met.missed, *ends.missed), gates)
+            met = Met(tuple({**dict(ends.missed), **dict(met.missed)}.items()), gates)
         if self._request.is_plain and _is_good(schedule, met):
             found = Found(driven.observer, memory, self._clock, gated)
             self.seal = lambda: self._seal(project, selected, found)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from orch.cache.snapshot import NEVER_NS
 from orch.engine.goals import Goals
 from orch.engine.seal import Gated
-from orch.goals.mirror import check_mirrors, write_mirrors
+from orch.goals.ledger import read_ledger
+from orch.goals.mirror import check_writable, write_mirrors
 from orch.graph.errors import StateError
-from orch.graph.goal import below, gates_of
+from orch.graph.goal import below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,50 +50,51 @@ def ends_of(
 
     Raises OrchfileError where lock file or mirrors are wrong: before anything runs.
     """
-    endings = schedule.endings
-    selected = schedule.names
+    graph, endings, selected = project.graph, schedule.endings, schedule.names
+    is_whole = graph.closure(selection.nodes) <= set(selected)  # else `--only` left something out
 
     def unmet(node: str) -> str:
         ending = endings.get(node)
-        return "" if ending == "ok" else _ENDED[ending] if ending else "is not part of this build"
+        if ending != "ok":
+            return _ENDED[ending] if ending else "is not part of this build"
+        return "" if is_whole else "was built without what it needs"
 
-    needed = dict.fromkeys(goal for name in selected for goal in project.graph.nodes[name].goals)
-    return Ends(Goals(project, digest_of, unmet, environ), selection.milestones, tuple(needed))
+    needed = tuple(dict.fromkeys(goal for name in selected for goal in graph.nodes[name].goals))
+    # Twice: what gates look at may be changed in place before the build has ended.
+    ledger = read_ledger(project.root)
+    before, last = (Goals(project, ledger, digest_of, unmet, environ) for _ in range(2))
+    return Ends(before, last, selection.milestones, needed)
 
 
 class Ends:
     """The milestones of one build: those `asked` for, and those that its nodes `needed`."""
 
-    def __init__(self, goals: Goals, asked: Sequence[str], needed: Sequence[str]) -> None:
-        """Raises OrchfileError where a mirror that is to be written cannot be."""
-        self._graph = goals.graph
-        self._goals = goals
+    def __init__(self, before: Goals, last: Goals, asked: Sequence[str], needed: Sequence[str]) -> None:
+        """`before` decides what may start, `last` at the end.
+
+        Raises OrchfileError where a mirror that is to be written cannot be.
+        """
+        self._graph = last.graph
+        self._before, self._last = before, last
         self._asked = asked
         self._met = (*asked, *needed)
-        check_mirrors(self._mirrored)
+        check_writable(self._mirrored)
 
     @property
     def missed(self) -> tuple[tuple[str, str], ...]:
-        """The milestones asked for that a closed gate keeps from being reached, each with that gate."""
-        found: list[tuple[str, str]] = []
-        for name in self._asked:
-            gates = gates_of(self._graph.milestones, name)
-            closed = [
-                one for one in gates if one in self._goals.verdicts and self._goals.verdicts[one].closes
-            ]
-            found += [(name, f"gate {closed[0]} is closed")] if closed else []
-        return tuple(found)
+        """The milestones asked for that are not reached, each with what is in the way; after `conclude`."""
+        return tuple((name, why) for name in self._asked if (why := self._last.why_not(name)))
 
     def closed_for(self, node: Node) -> Failure | None:
         """Why gates keep a node from starting, None = they do not; all that it needs has ended well."""
-        return self._goals.closed_for(node)
+        return self._before.closed_for(node)
 
     def conclude(self, recorder: Recorder, place: Place) -> tuple[tuple[Verdict, ...], Gated]:
         """Judge and record the gates, write the mirrors: the verdicts, and what must hold for them to.
 
         Raises OrchfileError and StateError where a mirror cannot be written.
         """
-        goals = self._goals
+        goals = self._last
         found = goals.judge_all(self._met)
         if found:
             recorder.judged(found)
@@ -105,8 +107,7 @@ class Ends:
             for file in written:
                 recorder.note(f"{file} was brought up to date")
         until_ns = min((one.until_ns for one in found if one.until_ns), default=NEVER_NS)
-        watched = goals.watched(self._met)
-        return tuple(found), Gated(True, tuple(watched), until_ns)
+        return tuple(found), Gated(True, tuple(goals.watched(self._met)), until_ns)
 
     @property
     def _mirrored(self) -> list[Milestone]:

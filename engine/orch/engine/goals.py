@@ -9,10 +9,9 @@ import time
 
 from orch.engine.attempt import Failure
 from orch.goals.checklist import Checklist
-from orch.goals.ledger import LOCK, read_ledger
+from orch.goals.ledger import LOCK
 from orch.goals.source import Sources
 from orch.goals.verdict import Gatekeeper, Verdict
-from orch.graph.goal import gates_of
 from orch.rules.listing import Listing
 
 TYPE_CHECKING = False
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orch.engine.project import Project
+    from orch.goals.ledger import Ledger
     from orch.goals.source import DigestOf
     from orch.goals.verdict import Unmet
     from orch.graph.task import Node
@@ -29,12 +29,17 @@ class Goals:
     """What is known of the gates of a project, in whose root the process stands."""
 
     def __init__(
-        self, project: Project, digest_of: DigestOf, unmet: Unmet, environ: Mapping[str, str]
+        self,
+        project: Project,
+        ledger: Ledger,
+        digest_of: DigestOf,
+        unmet: Unmet,
+        environ: Mapping[str, str],
     ) -> None:
-        """`unmet` tells of a node that is not fresh how it is; raises OrchfileError for a bad lock file."""
+        """`unmet` tells of a node that is not fresh how it is; `environ` is the caller's."""
         self.graph = project.graph
+        self.ledger = ledger
         self.now_ns = time.time_ns()
-        self.ledger = read_ledger(project.root)
         # The files are looked for when the first gate is judged: tasks may have made some by then.
         self._sources: Sources | None = None
         self._root, self._digest_of, self._unmet, self._environ = project.root, digest_of, unmet, environ
@@ -60,7 +65,7 @@ class Goals:
                 self.graph, self.ledger, self.sources, self._unmet, self.now_ns, self._environ
             )
             try:
-                found = keeper.judge(name)
+                found = keeper.judge(name, self.judge)
             except OSError as error:
                 reason = f"{error.filename} cannot be read: {error.strerror}"
                 found = Verdict(self.graph.gates[name], False, (reason,))
@@ -69,18 +74,30 @@ class Goals:
 
     def judge_all(self, milestones: Iterable[str]) -> list[Verdict]:
         """The verdicts on all gates of these milestones and of those below them."""
-        names = dict.fromkeys(gate for one in milestones for gate in gates_of(self.graph.milestones, one))
+        names = dict.fromkeys(gate for one in milestones for gate in self.graph.gates_behind(one))
         return [self.judge(name) for name in names]
 
+    def why_not(self, milestone: str) -> str:
+        """Why a milestone is not reached, "" if it is: the first node or gate that stands in the way."""
+        late = next((one for one in self.graph.goal(milestone, enforced_only=True) if self._unmet(one)), "")
+        if late:
+            return f"{late} {self._unmet(late)}"
+        gates = self.graph.gates_behind(milestone, enforced_only=True)
+        closed = next((one for one in gates if self.judge(one).closes), "")
+        return f"gate {closed} is closed" if closed else ""
+
     def closed_for(self, node: Node) -> Failure | None:
-        """Why a node cannot start whose milestones are not reached; all that they need has ended well."""
-        closed = [one for one in self.judge_all(node.goals) if one.closes]
-        if not closed:
-            return None
-        first = closed[0]
-        names = ", ".join(one.gate.name for one in closed)
-        sentence = f"gate{'s' if len(closed) > 1 else ''} {names} closed: {'; '.join(first.reasons)}"
-        return Failure(sentence, f"`{first.opener}` opens {first.gate.name}" if first.opener else "", True)
+        """Why a node cannot start whose milestones are not reached; all that they need has ended."""
+        for goal in node.goals:
+            why = self.why_not(goal)
+            if why:
+                gates = self.graph.gates_behind(goal, enforced_only=True)
+                closed = next((one for one in map(self.judge, gates) if one.closes), None)
+                reasons = f": {'; '.join(closed.reasons)}" if closed and why.startswith("gate ") else ""
+                opener = closed.opener if closed and reasons else ""
+                hint = f"`{opener}` opens it" if opener else ""
+                return Failure(f"milestone {goal} is not reached: {why}{reasons}", hint, is_gated=True)
+        return None
 
     def watched(self, milestones: Iterable[str]) -> list[str]:
         """The files that decide about the gates of these milestones beside what nodes read and make."""

@@ -11,6 +11,7 @@ from orch.cache.digest import digest_input
 from orch.engine.goals import Goals
 from orch.engine.project import open_project
 from orch.engine.survey import take_survey
+from orch.goals.ledger import read_ledger
 from orch.graph.errors import UsageError, nearest
 from orch.graph.value import NamedTuple
 from orch.orchfile.position import Lines, locate
@@ -61,7 +62,10 @@ def outlook(environ: Mapping[str, str], file: str | None = None, profile: str = 
             )
         return states[node]
 
-    goals = Goals(survey.project, lambda path: digests.of(path, as_input=True), unmet, environ)
+    def digest_of(path: str) -> str:
+        return digests.of(path, as_input=True)
+
+    goals = Goals(survey.project, read_ledger(survey.project.root), digest_of, unmet, environ)
     return Outlook(survey.project, goals, unmet, survey)
 
 
@@ -79,7 +83,7 @@ def bare_outlook(environ: Mapping[str, str], file: str | None = None, profile: s
         del node
         return ""
 
-    return Outlook(project, Goals(project, digest_of, unmet, environ), unmet)
+    return Outlook(project, Goals(project, read_ledger(project.root), digest_of, unmet, environ), unmet)
 
 
 def _named(names: Sequence[str], known: Iterable[str], what: str, scope: str) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def summary_of(
         "stopped": endings.count("stopped"),
     }
     failed = tuple(name for name, ending in schedule.endings.items() if ending == "failed")
-    is_closed = "gated" in endings or any(one.closes for one in met.gates)
+    is_closed = "gated" in endings or bool(met.missed)
     code = 1 if failed else ClosedError.exit_code if is_closed else 0
     code = 128 + foreman.stopped_by if foreman.stopped_by else code
     code = BusyError.exit_code if gave_up else code

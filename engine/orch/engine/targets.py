@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import join, normpath
 
 from orch.graph.errors import UsageError
-from orch.graph.goal import below, gates_of
+from orch.graph.goal import below
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard, matcher
 from orch.rules.match import owner_of
@@ -42,14 +42,14 @@ def select(project: Project, texts: Sequence[str]) -> Selection:
 
 
 def concerned(graph: BuildGraph, milestones: Iterable[str], nodes: Iterable[str]) -> bool:
-    """Whether milestones asked for, or those that the nodes need, have a gate or a mirror to write."""
+    """Whether milestones asked for, or those that the nodes need, can be closed or have a mirror to write."""
     asked = dict.fromkeys(one for name in milestones for one in below(graph.milestones, name))
     if any(mirror.auto for name in asked for mirror in graph.milestones[name].mirrors):
         return True
-    if not graph.gates:
-        return False
-    needed = dict.fromkeys((*asked, *(goal for node in nodes for goal in graph.nodes[node].goals)))
-    return any(gates_of(graph.milestones, name) for name in needed)
+    needed = dict.fromkeys(goal for node in nodes for goal in graph.nodes[node].goals)
+    if any(graph.nodes[node].allow_failure for name in needed for node in graph.goal(name)):
+        return True
+    return bool(graph.gates) and any(graph.gates_behind(name) for name in (*asked, *needed))
 
 
 def lenient(graph: BuildGraph, selection: Selection, nodes: Collection[str]) -> frozenset[str]:

@@ -5,7 +5,9 @@ Knows nothing of who may attest, and of where the facts lie.
 
 from __future__ import annotations
 
-from orch.graph.goal import gates_of
+import os
+
+from orch.goals.signature import why_unsigned
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
@@ -51,6 +53,18 @@ def tasks_of(graph: BuildGraph, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(graph.nodes[node].task for node in graph.goal(name, enforced_only=True)))
 
 
+def signers_of(graph: BuildGraph, name: str) -> tuple[str, ...]:
+    """The files of allowed signers that its gates name; if there are any, it is attested by signature."""
+    gates = graph.gates_behind(name, enforced_only=True)
+    return tuple(dict.fromkeys(graph.gates[gate].signers for gate in gates if graph.gates[gate].signers))
+
+
+def why_not_signed(fact: Fact, signers: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Why none of these files shows that the attestation was signed by whom it names, "" if one does."""
+    reasons = [why_unsigned(fact, os.path.abspath(file), environ) for file in signers]
+    return "" if "" in reasons else reasons[0]
+
+
 def attested(graph: BuildGraph, ledger: Ledger, sources: Sources, name: str) -> Attested:
     """Compare the attestation of a milestone with the tree; raises OSError."""
     fact = ledger.attestation(name)
@@ -59,7 +73,8 @@ def attested(graph: BuildGraph, ledger: Ledger, sources: Sources, name: str) -> 
     tasks, gates = fact.table("tasks"), fact.table("gates")
     now = {task: sources.task(task) for task in tasks_of(graph, name)}
     changed = [task for task in {**tasks, **now} if tasks.get(task) != now.get(task)]
-    named = [one for one in gates_of(graph.milestones, name) if graph.gates[one].enforced or one in gates]
+    sources.milestone(name)  # and with it those that its gates need
+    named = [one for one in graph.gates_behind(name) if graph.gates[one].enforced or one in gates]
     kept = {gate: sources.gate(gate) for gate in named}
     changed += [f"gate {gate}" for gate in {**gates, **kept} if gates.get(gate) != kept.get(gate)]
     return Attested(fact, tuple(changed), fact.source == sources.milestone(name))
@@ -76,12 +91,13 @@ def attestation(
 
     `verdicts` are those of its gates, whose numbers are put down: a fresh clone may not have the file.
     """
+    source = sources.milestone(name)
     tasks = sorted(tasks_of(graph, name))
     gates = sorted(one.gate.name for one in verdicts if one.holds)
     metrics = [one for one in verdicts if one.gate.kind == "metric" and one.holds]
     known = {task: runs[task] for task in tasks if runs.get(task)}
     fields: dict[str, object] = {
-        "source": sources.milestone(name),
+        "source": source,
         "run": max(known.values(), default=""),
         "tasks": {task: sources.task(task) for task in tasks},
         "runs": known,

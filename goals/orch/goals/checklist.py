@@ -57,32 +57,42 @@ class Checklist:
 
     def lines(self, name: str) -> tuple[Line, ...]:
         """The milestone, what it needs and its gates, the milestones below it included; raises OSError."""
-        return tuple(self._lines(name, 0, None, set()))
+        seen: set[str] = set()
+        lines: list[Line] = []
+        todo: list[tuple[str, int, Attested | None]] = [(name, 0, None)]
+        while todo:
+            one, depth, above = todo.pop()
+            if one in seen:  # each once, where it is needed first
+                continue
+            seen.add(one)
+            found = attested(self._graph, self._ledger, self._sources, one)
+            best = above if above and (found.fact is None or found.fact.wrong) else found
+            lines += self._lines(one, depth, found, best)
+            needs = (need for need in self._graph.milestones[one].needs if need in self._graph.milestones)
+            todo += reversed([(need, depth + 1, best) for need in needs])
+        return tuple(lines)
 
-    def _lines(self, name: str, depth: int, above: Attested | None, seen: set[str]) -> Iterator[Line]:
-        if name in seen:  # each once, where it is needed first
-            return
-        seen.add(name)
+    def _lines(self, name: str, depth: int, found: Attested, best: Attested) -> Iterator[Line]:
+        """A milestone with its tasks and gates; `best` is the attestation that speaks of these."""
         graph = self._graph
-        goal = graph.milestones[name]
-        found = attested(graph, self._ledger, self._sources, name)
-        fact = found.fact
-        closed = [gate for gate in goal.gates if self._is_closed(gate)]
+        goal, fact = graph.milestones[name], found.fact
+        closed = self._closed(name)
         evidence = f"attested by {fact.by}" if fact and found.holds else found.reason
         if closed and found.holds:
-            evidence = f"attested, but gate {closed[0]} is closed"
+            evidence = f"attested, but gate {closed} is closed"
         is_done = found.holds and not closed
         day, run = (fact.day, fact.run) if fact and is_done else ("", "")
         yield Line(depth, "milestone", name, is_done, goal.desc, evidence, run, day)
-        best = found if (fact and not fact.wrong) or above is None else above
         nodes = [need for need in goal.needs if need not in graph.milestones]
         for task in dict.fromkeys(graph.nodes[node].task for node in nodes):
             yield self._task(task, depth + 1, best)
         for gate in goal.gates:
             yield self._gate(gate, depth + 1, best)
-        for need in goal.needs:
-            if need in graph.milestones:
-                yield from self._lines(need, depth + 1, best, seen)
+
+    def _closed(self, milestone: str) -> str:
+        """A closed approval that keeps the milestone from being reached, "" if there is none."""
+        deciding = self._graph.gates_behind(milestone, enforced_only=True)
+        return next((gate for gate in deciding if self._is_closed(gate)), "")
 
     def _is_closed(self, name: str) -> bool:
         gate = self._graph.gates[name]
@@ -108,6 +118,11 @@ class Checklist:
             day = max((one.day for one in verdict.approvals), default="") if verdict.holds else ""
             run = next((one.run for one in verdict.approvals if one.run), "") if verdict.holds else ""
             return Line(depth, "gate", name, verdict.holds, desc, "; ".join(said), run, day)
+        closed = next(
+            filter(None, (self._closed(one) for one in gate.needs if one in self._graph.milestones)), ""
+        )
+        if closed:
+            return Line(depth, "gate", name, False, desc, f"gate {closed} is closed")
         if fact is None or fact.wrong:
             return Line(depth, "gate", name, False, desc)
         if name not in fact.table("gates"):

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     Kind = Literal["approval", "attestation"]
 
+SKEW_NS = 300 * 10**9  # how far the clocks of two people may be apart
 _CHECK = 16  # hex digits: against accidents, not against people
 _UNSIGNED = ("check", "signature")
-_APART = ("tasks", "runs", "gates", "values")  # tables of an attestation
 
 
 class Fact(NamedTuple):

@@ -14,6 +14,7 @@ from orch.cache.regular import open_regular
 from orch.evidence.persister import Persister
 from orch.goals.block import BlockError, replaced
 from orch.goals.checklist import json_text, markdown
+from orch.goals.ledger import PATIENCE_S
 from orch.graph.errors import OrchfileError, Problem, StateError
 from orch.graph.value import NamedTuple
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from orch.goals.checklist import Checklist
     from orch.graph.goal import Milestone, Mirror
 
-_PATIENCE_S = 30.0
 _MOST_BYTES = 64 << 20
 
 
@@ -77,7 +77,7 @@ def shown(milestones: Iterable[Milestone], checklist: Checklist, *, auto_only: b
     return list(found.values())
 
 
-def check_mirrors(milestones: Iterable[Milestone]) -> None:
+def check_writable(milestones: Iterable[Milestone]) -> None:
     """Raise OrchfileError for all mirrors that a build is to write and could not."""
     problems: list[Problem] = []
     for goal in milestones:
@@ -100,7 +100,7 @@ def write_mirrors(
     Raises OrchfileError and StateError.
     """
     goals = list(milestones)
-    with held(place.path("locks", "goals"), _PATIENCE_S):
+    with held(place.path("locks", "goals"), PATIENCE_S):
         changed = [one for one in shown(goals, checklist, auto_only=auto_only) if not one.is_same]
         for one in changed:
             try:
@@ -134,7 +134,7 @@ def _read(mirror: Mirror) -> bytes | None:
 
 def _now(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
+        with open(open_regular(path), "rb") as file:
             return file.read()
     except FileNotFoundError:
         return None

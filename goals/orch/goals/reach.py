@@ -5,7 +5,7 @@ Knows nothing of where the verdicts come from, and of how progress is shown.
 
 from __future__ import annotations
 
-from orch.graph.goal import below, gates_of
+from orch.graph.goal import below
 from orch.graph.value import NamedTuple
 
 TYPE_CHECKING = False
@@ -52,8 +52,8 @@ def reach_of(
     """How far the milestone is; `verdicts` are those of its gates and of the ones below."""
     goal = graph.goal(name, enforced_only=True)
     waiting = {node for node in graph.closure(goal) if unmet(node)}
-    gates = [verdicts[one] for one in gates_of(graph.milestones, name)]
-    enforced = [one for one in gates if one.gate.enforced]
+    enforced = [verdicts[one] for one in graph.gates_behind(name, enforced_only=True)]
+    advisory = [verdicts[one] for one in graph.gates_behind(name) if not verdicts[one].gate.enforced]
     others = below(graph.milestones, name)[1:]
     reached = [one for one in others if _is_reached(graph, one, verdicts, unmet)]
     front = [node for node in graph.order if node in waiting and not waiting & set(graph.before[node])]
@@ -64,7 +64,7 @@ def reach_of(
         gates=Count(sum(one.holds for one in enforced), len(enforced)),
         milestones=Count(len(reached), len(others)),
         closed=tuple(one for one in enforced if not one.holds),
-        advisory=tuple(one for one in gates if not one.holds and not one.gate.enforced),
+        advisory=tuple(one for one in advisory if not one.holds),
         blockers=tuple((node, unmet(node)) for node in front),
         path=path,
         path_s=path_s,
@@ -72,7 +72,7 @@ def reach_of(
 
 
 def _is_reached(graph: BuildGraph, name: str, verdicts: Mapping[str, Verdict], unmet: Unmet) -> bool:
-    is_open = not any(verdicts[one].closes for one in gates_of(graph.milestones, name))
+    is_open = not any(verdicts[one].closes for one in graph.gates_behind(name, enforced_only=True))
     return is_open and not any(unmet(node) for node in graph.goal(name, enforced_only=True))
 
 

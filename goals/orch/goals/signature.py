@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 
 from orch.goals.fact import payload
 from orch.goals.tool import ask
 from orch.graph.errors import StateError, UsageError
-from orch.orchfile.person import address_of
+from orch.orchfile.person import identity_of, written_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,21 +46,28 @@ def why_unsigned(fact: Fact, signers: str, environ: Mapping[str, str]) -> str:
     """Why a signature does not show that `fact.by` gave it, "" if it does; `signers` is a file's path."""
     if not fact.signature:
         return "it is not signed"
+    people = tuple(dict.fromkeys((written_address(fact.by), identity_of(fact.by))))
     if not os.path.isfile(signers):
         return f"the file of allowed signers {signers} does not exist"
     with tempfile.TemporaryDirectory(prefix="orch-") as folder:
         path = os.path.join(folder, "signature")
         with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
             file.write(fact.signature)
-        try:
-            person = address_of(fact.by)
-        except ValueError as error:
-            return str(error)
-        argv = ("ssh-keygen", "-Y", "verify", "-q", "-f", signers, "-I", person, "-n", NAMESPACE, "-s", path)
-        answer = ask(argv, environ, payload(fact.kind, fact.fields))
-    if answer.is_absent:
+        answers = [
+            ask(_verify(signers, person, path, fact), environ, payload(fact.kind, fact.fields))
+            for person in people
+        ]
+    if all(one.is_absent for one in answers):
         return "ssh-keygen is not installed, so signatures cannot be verified"
-    return "" if answer.is_good else f"its signature is not one of {person}'s by {signers}"
+    is_good = any(one.is_good for one in answers)
+    return "" if is_good else f"its signature is not one of {people[0]}'s by {signers}"
+
+
+def _verify(signers: str, person: str, signature: str, fact: Fact) -> tuple[str, ...]:
+    """Whether the signature was good when it was made: what is attested does not change with the clock."""
+    at = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(fact.at_ns // 10**9))
+    who = ("-I", person, "-n", NAMESPACE, f"-Overify-time={at}")
+    return ("ssh-keygen", "-Y", "verify", "-q", "-f", signers, *who, "-s", signature)
 
 
 def own_key(said: str, environ: Mapping[str, str]) -> str:

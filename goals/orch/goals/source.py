@@ -36,6 +36,7 @@ class Sources:
         self._rank = {name: rank for rank, name in enumerate(graph.order)}
         self._nodes: dict[str, str] = {}
         self._gates: dict[str, str] = {}
+        self._goals: dict[str, str] = {}
 
     def node(self, name: str) -> str:
         """Of one node and of those behind it."""
@@ -59,22 +60,38 @@ class Sources:
             gate = self._graph.gates[name]
             is_source = gate.metric and not owner_of(self._graph, gate.metric)
             metric = self._digest_of(gate.metric) if is_source else ""
-            rules = (gate.kind, str(gate.enforced), str(gate.quorum), *gate.approvers, *gate.require)
+            rules = (
+                *(gate.kind, str(gate.enforced), str(gate.quorum), gate.lapses, str(gate.lapses_s)),
+                *(gate.signers, *gate.approvers, *gate.require),
+            )
+            goals = [part for one in gate.needs if one in self._goals for part in (one, self._goals[one])]
             needs = self._tasks(nodes_of(self._graph, gate.needs))
-            parts = [str(len(rules)), *rules, gate.metric, metric, self.evidence(gate), *needs]
+            parts = [str(len(rules)), *rules, gate.metric, metric, self.evidence(gate), *goals, "", *needs]
             self._gates[name] = combine(["gate", *parts])
         return self._gates[name]
 
     def milestone(self, name: str) -> str:
         """Of all that a milestone needs: what an attestation is bound to."""
+        todo = [name]  # a chain of milestones may be longer than Python's stack
+        while todo:
+            one = todo[-1]
+            unknown = [inner for inner in self._inner(one) if inner not in self._goals]
+            if unknown:
+                todo += unknown
+                continue
+            todo.pop()
+            if one not in self._goals:
+                goal = self._graph.milestones[one]
+                nodes = [need for need in goal.needs if need not in self._graph.milestones]
+                goals = [self._goals[need] for need in goal.needs if need in self._graph.milestones]
+                gates = [self.gate(gate) for gate in goal.gates]
+                self._goals[one] = combine(["milestone", *self._tasks(nodes), "", *goals, "", *gates])
+        return self._goals[name]
+
+    def _inner(self, name: str) -> list[str]:
         goal = self._graph.milestones[name]
-        nodes = [need for need in goal.needs if need not in self._graph.milestones]
-        parts = ["milestone", *self._tasks(nodes)]
-        for one in goal.needs:
-            parts += ["goal", self.milestone(one)] if one in self._graph.milestones else []
-        for one in goal.gates:
-            parts += ["gate", self.gate(one)]
-        return combine(parts)
+        wanted = [*goal.needs, *(need for gate in goal.gates for need in self._graph.gates[gate].needs)]
+        return [need for need in wanted if need in self._graph.milestones]
 
     def files(self, gate: Gate) -> list[str]:
         """The source files that a gate's evidence names, in byte order."""
@@ -123,6 +140,8 @@ class Sources:
             ]
         for need in node.needs:
             parts += ["needs", self._nodes[need]]
+        for goal in node.goals:
+            parts += ["goal", self.milestone(goal)]
         for pattern in node.outputs or ():
             parts += ["output", pattern.kind, pattern.path, str(pattern.negated), str(pattern.optional)]
         return combine([*parts, "depfile", node.depfile, str(node.allow_failure)])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
+from orch.goals.fact import SKEW_NS
 from orch.goals.metric import comparisons
 from orch.goals.signature import why_unsigned
 from orch.goals.source import nodes_of
 from orch.graph.value import NamedTuple
-from orch.orchfile.person import address_of
+from orch.orchfile.person import identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     Unmet = Callable[[str], str]  # node -> "" if it is fresh, else how it is: "stale", "failed"
 
-_SKEW_NS = 300 * 10**9  # how far the clocks of two people may be apart
 _NAMED = 5
 
 
@@ -68,23 +68,28 @@ class Gatekeeper:
         self._now_ns = now_ns
         self._environ = environ
 
-    def judge(self, name: str) -> Verdict:
-        """Judge one gate; raises OSError where its evidence cannot be read."""
+    def judge(self, name: str, others: Callable[[str], Verdict]) -> Verdict:
+        """Judge one gate; `others` gives the verdict on another one, for a gate that needs milestones.
+
+        Raises OSError where its evidence cannot be read.
+        """
         gate = self._graph.gates[name]
         if gate.kind == "check":
-            return self._check(gate)
-        if gate.kind == "metric":
-            return self._metric(gate)
-        return self._approval(gate)
+            return self._check(gate, others)
+        return self._metric(gate) if gate.kind == "metric" else self._approval(gate)
 
-    def _check(self, gate: Gate) -> Verdict:
+    def _check(self, gate: Gate, others: Callable[[str], Verdict]) -> Verdict:
         nodes = nodes_of(self._graph, gate.needs)
         reasons = [f"{node} {how}" for node in nodes if (how := self._unmet(node))]
-        for name in gate.needs:
-            if name in self._graph.milestones:
-                inner = [self.judge(one) for one in self._graph.milestones[name].gates]
-                reasons += [f"gate {one.gate.name} is closed" for one in inner if one.closes]
+        goals = [one for one in gate.needs if one in self._graph.milestones]
+        behind = dict.fromkeys(
+            one for goal in goals for one in self._graph.gates_behind(goal, enforced_only=True)
+        )
+        closed = [verdict for one in behind if (verdict := others(one)).closes]
         opener = f"orch build {' '.join(dict.fromkeys(self._task(one) for one in gate.needs))}"
+        if closed and not reasons:
+            opener = closed[0].opener
+        reasons += [f"gate {one.gate.name} is closed" for one in closed]
         if reasons:
             return Verdict(gate, False, _few(reasons), opener=opener)
         return Verdict(gate, True, facts=(f"{', '.join(_few(list(nodes)))} fresh",), opener=opener)
@@ -107,36 +112,39 @@ class Gatekeeper:
         opener = f"orch gate approve {gate.name}"
         reasons: list[str] = []
         counted: list[Fact] = []
-        is_rejected = False
+        is_barred = False  # whatever others say
         for fact in self._ledger.approvals(gate.name):
-            why = self._why_not(fact, gate, source)
-            if why:
-                reasons.append(why)
+            if fact.wrong:  # it may have been a rejection
+                is_barred = True
+                reasons.append(f"{fact.wrong}; remove it, or let {fact.by} say it again")
+            elif not self._is_approver(fact, gate):
+                reasons.append(f"{fact.by} is none of its approvers")
             elif fact.is_rejection:
-                is_rejected = True
+                is_barred = True
                 reasons.append(f"{fact.by} rejected it on {fact.day}{_said(fact)}")
+            elif why := self._why_not(fact, gate, source):
+                reasons.append(why)
             else:
                 counted.append(fact)
         missing = gate.quorum - len(counted)
         facts = tuple(_approved(fact) for fact in counted)
-        if missing <= 0 and not is_rejected:
+        if missing <= 0 and not is_barred:
             ends = [fact.at_ns + round(gate.lapses_s * 1e9) for fact in counted if gate.lapses == "after"]
             return Verdict(gate, True, (), facts, opener, source, tuple(counted), min(ends, default=None))
         if missing > 0:
-            known = {_address(fact.by) for fact in counted}
-            others = [one for one in gate.approvers if _address(one) not in known]
+            known = {identity_of(fact.by) for fact in counted}
+            others = [one for one in gate.approvers if identity_of(one) not in known]
             of = f" of {', '.join(others)}" if others else ""
             reasons.insert(0, f"it lacks {'an approval' if missing == 1 else f'{missing} approvals'}{of}")
         return Verdict(gate, False, tuple(reasons), facts, opener, source, tuple(counted))
 
+    def _is_approver(self, fact: Fact, gate: Gate) -> bool:
+        return identity_of(fact.by) in {identity_of(one) for one in gate.approvers}
+
     def _why_not(self, fact: Fact, gate: Gate, source: str) -> str:
-        """Why an approval or a rejection counts for nothing now, "" if it counts."""
-        if fact.wrong:
-            return fact.wrong
+        """Why an approval counts for nothing now, "" if it counts; a rejection stands whatever changes."""
         who = f"what {fact.by} said on {fact.day}"
-        if _address(fact.by) not in {_address(one) for one in gate.approvers}:
-            return f"{fact.by} is none of its approvers"
-        if fact.at_ns > self._now_ns + _SKEW_NS:
+        if fact.at_ns > self._now_ns + SKEW_NS:
             return f"{who} lies in the future: a clock is wrong"
         if gate.lapses == "on-change" and fact.source != source:
             return f"{who} was about other evidence: that has changed"
@@ -158,13 +166,6 @@ def _approved(fact: Fact) -> str:
 
 def _said(fact: Fact) -> str:
     return f": {fact.note}" if fact.note else ""
-
-
-def _address(text: str) -> str:
-    try:
-        return address_of(text)
-    except ValueError:
-        return text
 
 
 def _few(items: list[str]) -> tuple[str, ...]:

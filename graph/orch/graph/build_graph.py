@@ -68,6 +68,39 @@ class BuildGraph(NamedTuple):
         """
         return needed_by(self.milestones, name, self.gates, enforced_only=enforced_only)
 
+    def behind(self, name: str, *, enforced_only: bool = False) -> tuple[str, ...]:
+        """The milestones that must be reached for `name` to be, itself first: those it needs, and those that
+        its check gates and the nodes behind it need.
+
+        With `enforced_only` what only an advisory gate looks at is left out.
+        """
+        found: dict[str, None] = {}
+        seen: set[str] = set()  # nodes
+        todo = [name]
+        while todo:
+            one = todo.pop()
+            if one in found:
+                continue
+            found[one] = None
+            wanted = list(self.milestones[one].needs)
+            for gate in (self.gates[gate] for gate in self.milestones[one].gates):
+                if gate.enforced or not enforced_only:
+                    wanted += (*gate.needs, *gate.shown)
+            todo += [need for need in wanted if need in self.milestones]
+            nodes = self.closure(need for need in wanted if need not in self.milestones) - seen
+            seen |= nodes
+            todo += [goal for node in nodes for goal in self.nodes[node].goals]
+        return tuple(found)
+
+    def gates_behind(self, name: str, *, enforced_only: bool = False) -> tuple[str, ...]:
+        """The gates that decide about a milestone, each once.
+
+        With `enforced_only` those whose verdict can keep it from being reached.
+        """
+        milestones = self.behind(name, enforced_only=enforced_only)
+        gates = dict.fromkeys(gate for one in milestones for gate in self.milestones[one].gates)
+        return tuple(gate for gate in gates if self.gates[gate].enforced or not enforced_only)
+
     def tree_over(self, path: str) -> str:
         """The node whose `dir/` output `path` lies below, or ""."""
         while "/" in path:

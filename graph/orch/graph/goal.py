@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     MirrorKind = Literal["markdown", "json"]
 
 
+SIGNERS = "allowed_signers"  # the file of those who may sign, where none is named
+
+
 class Mirror(NamedTuple):
     """A file that shows the facts of a milestone."""
 
@@ -72,11 +75,6 @@ def below(milestones: Mapping[str, Milestone], name: str) -> tuple[str, ...]:
                 found[need] = None
                 todo.append(need)
     return tuple(found)
-
-
-def gates_of(milestones: Mapping[str, Milestone], name: str) -> tuple[str, ...]:
-    """The gates of a milestone and of those below it, each once."""
-    return tuple(dict.fromkeys(gate for one in below(milestones, name) for gate in milestones[one].gates))
 
 
 def needed_by(

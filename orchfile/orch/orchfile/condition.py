@@ -16,6 +16,9 @@ _PART = r'[A-Za-z0-9_-]+|"[^"\\]+"'
 _NUMBER = r"[+-]?[0-9][0-9_]*(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 PATTERN = rf"\s*(({_PART})(\.({_PART}))*)\s*(>=|<=|==|!=|>|<)\s*({_NUMBER})\s*"
 
+_LONG = 10  # digits of an index that no list has
+_HUGE = 1 << 1024  # beyond any float, and soon beyond what Python prints
+
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -40,6 +43,10 @@ class Comparison(NamedTuple):
 
     holds: bool
     text: str  # `line 71.5, wanted >= 80`
+
+
+def _is_huge(number: float) -> bool:
+    return isinstance(number, int) and not -_HUGE < number < _HUGE
 
 
 def parsed(text: str) -> Condition:
@@ -69,13 +76,13 @@ def compared(condition: Condition, document: object) -> Comparison:
     wanted = f"wanted {condition.operator} {wanted}"
     found = document
     for key in condition.keys:
-        if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+        if isinstance(found, list) and key.isdecimal() and len(key) < _LONG and int(key) < len(found):
             found = found[int(key)]
         elif isinstance(found, dict) and key in found:
             found = found[key]
         else:
             return Comparison(False, f"{written} is not there, {wanted}")
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    if isinstance(found, bool) or not isinstance(found, int | float) or _is_huge(found):
         return Comparison(False, f"{written} is no number, {wanted}")
     if isinstance(found, float) and not math.isfinite(found):
         return Comparison(False, f"{written} is {found}, {wanted}")

@@ -19,4 +19,25 @@ def address_of(text: str) -> str:
     """
     if re.fullmatch(PATTERN, text) is None:
         raise ValueError(f"{text!r} is neither an e-mail address nor `Name <address>`")
-    return (text.rpartition("<")[2].rstrip(">")).lower()
+    return written_address(text).lower()
+
+
+def written_address(text: str) -> str:
+    """The address of a person as it is written.
+
+    >>> written_address("Ada L. <Ada@example.org>")
+    'Ada@example.org'
+    """
+    return text.rpartition("<")[2].rstrip(">").strip()
+
+
+def identity_of(text: str) -> str:
+    """By what a person is told from others: the address, or whatever the text is.
+
+    >>> identity_of("Ada <A@b.c>"), identity_of("nobody")
+    ('a@b.c', 'nobody')
+    """
+    try:
+        return address_of(text)
+    except ValueError:
+        return text

@@ -12,7 +12,7 @@ from os import fsencode
 from orch.graph.build_graph import BuildGraph, Input, topological
 from orch.graph.goal import needed_by
 from orch.graph.value import NamedTuple
-from orch.rules.evidence import check_goals, check_mirrors, find_evidence, tell_cycle
+from orch.rules.evidence import check_goals, find_evidence, refuse_mirrors, tell_cycle
 from orch.rules.glob import has_wildcard, literal_folder, matcher, may_overlap
 from orch.rules.inplace import check_turns, find_modified, goes_first, let_modifiers_go_first
 from orch.rules.match import covers, selects
@@ -71,7 +71,7 @@ def connect(
         stage.explain_cycle(graph, tangled)
     else:
         check_turns(graph, stage)
-        check_mirrors(graph, declarations, owners, problems)
+        refuse_mirrors(graph, declarations, owners, problems)
     stage.check_foreach()
     return graph
 

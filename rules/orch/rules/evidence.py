@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 from orch.graph.build_graph import topological
-from orch.graph.goal import below, needed_by
-from orch.rules.match import selects
+from orch.graph.goal import needed_by
+from orch.rules.match import glob_of, selects
 from orch.rules.source import refusal
 
 TYPE_CHECKING = False
@@ -43,13 +43,22 @@ class _Evidence:
         self._owners = owners
         self._wiring = wiring
         self._problems = problems
+        self._has_files = False
 
     def nodes(self, gate: Gate, decl: GateDecl) -> tuple[str, ...]:
         """The nodes that make what the gate looks at."""
         found: dict[str, None] = {}
+        self._has_files = False
+        known = len(self._problems)
         for pattern in gate.evidence:
             if not pattern.negated:
                 found.update(dict.fromkeys(self._behind(pattern, gate, decl)))
+        is_bound = gate.evidence and gate.kind == "approval" and gate.lapses == "on-change"
+        if is_bound and not found and not self._has_files and len(self._problems) == known:
+            where = ("gates", decl.key, "evidence")
+            self._problems.add(
+                decl.source, where, "evidence that matches no file: an approval would never lapse"
+            )
         if gate.metric:
             owner = self._owners.of(gate.metric)
             found.update({owner: None} if owner else {})
@@ -67,12 +76,14 @@ class _Evidence:
             refused = refusal(pattern)
             if refused:
                 self._problems.add(decl.source, where, refused[0], hint=refused[1])
+            is_there = os.path.lexists(pattern.path) and selects(gate.evidence, pattern.path)
+            self._has_files = self._has_files or is_there
             return ()
-        glob = pattern.path.removesuffix("/") + "/**" if pattern.kind == "tree" else pattern.path
-        matches = self._wiring.match("**" if glob == "./**" else glob)
+        matches = self._wiring.match(glob_of(pattern))
         files = [one for one in matches.files if selects(gate.evidence, one[0], default=True)]
         if not files and not matches.later and not pattern.optional:
             self._problems.add(decl.source, where, f"evidence that matches no file: {pattern.written}")
+        self._has_files = self._has_files or any(not owner for _, owner in files)
         return (*(owner for _, owner in files if owner), *matches.later)
 
 
@@ -86,7 +97,9 @@ def check_goals(expansion: Expansion, gates: Mapping[str, Gate]) -> tuple[str, .
         name: (*(one for one in goal.needs), *(f"gate {one}" for one in goal.gates))
         for name, goal in milestones.items()
     }
-    needs |= {f"gate {name}": (*gate.needs, *gate.shown) for name, gate in gates.items()}
+    for name, gate in gates.items():
+        goals = (one.path for one in gate.evidence if one.kind == "task" and one.path in milestones)
+        needs[f"gate {name}"] = (*gate.needs, *gate.shown, *goals)
     if any(gates):  # else nodes come into it through milestones alone, and the graph of nodes sees that
         for name, node in expansion.nodes.items():
             needs[name] = (*node.needs, *node.goals, *_taken(node))
@@ -120,8 +133,10 @@ def tell_cycle(cycle: tuple[str, ...], declarations: Declarations, problems: Pro
     problems.add(goal.source, ("milestones", goal.key), f"a cycle: {way}")
 
 
-def check_mirrors(graph: BuildGraph, declarations: Declarations, owners: Owners, problems: Problems) -> None:
+def refuse_mirrors(graph: BuildGraph, declarations: Declarations, owners: Owners, problems: Problems) -> None:
     """Refuse a mirror that a task makes or a milestone depends on, or that lies behind a link."""
+    reserved = {source.path for source in declarations.sources} | {*declarations.env_files}
+    reserved |= {path for gate in graph.gates.values() for path in (gate.metric, gate.signers)}
     whole: dict[str, str] = {}  # JSON file -> the milestone that owns it
     shown: dict[str, str] = {}
     for name, goal in graph.milestones.items():
@@ -132,6 +147,8 @@ def check_mirrors(graph: BuildGraph, declarations: Declarations, owners: Owners,
             owner = owners.of(mirror.file)
             if owner:
                 problems.add(decl.source, where, f"{mirror.file} is an output of {owner}")
+            elif mirror.file in reserved:
+                problems.add(decl.source, where, f"{mirror.file} cannot be a mirror")
             elif mirror.file in read:
                 sentence = (
                     f"the mirror {mirror.file} is an input of {read[mirror.file]}, which `{decl.key}` needs"
@@ -153,11 +170,10 @@ def _read_by(graph: BuildGraph, name: str) -> dict[str, str]:
     for node in graph.closure(graph.goal(name)):
         items = (*graph.inputs[node], *graph.modified.get(node, ()))
         read.update({item.path: node for item in items if item.kind == "file" and not item.owner})
-    for one in below(graph.milestones, name):
-        for gate in graph.milestones[one].gates:
-            for mirror in (mirror for goal in graph.milestones.values() for mirror in goal.mirrors):
-                if selects(graph.gates[gate].evidence, mirror.file):
-                    read.setdefault(mirror.file, f"gate {gate}")
+    mirrors = [mirror.file for mirror in graph.milestones[name].mirrors]
+    for gate in graph.gates_behind(name):
+        evidence = graph.gates[gate].evidence
+        read.update({path: f"gate {gate}" for path in mirrors if selects(evidence, path)})
     return read
 
 

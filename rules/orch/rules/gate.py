@@ -6,7 +6,7 @@ Knows nothing of what a gate's evidence leads to, which `evidence` finds, and of
 from __future__ import annotations
 
 from orch.graph.errors import nearest
-from orch.graph.goal import Gate, Mirror
+from orch.graph.goal import SIGNERS, Gate, Mirror
 from orch.graph.task import Pattern
 from orch.rules.patterns import below
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from orch.rules.node import NodeMaker
     from orch.rules.reference import Names
 
-_SIGNERS = "allowed_signers"
 _KINDS: dict[object, GateKind] = {"check": "check", "metric": "metric", "approval": "approval"}
 
 
@@ -49,12 +48,15 @@ def make_mirrors(decl: MilestoneDecl, problems: Problems) -> tuple[Mirror, ...]:
     """The mirrors of a milestone; a file that orch may not write is added to `problems` and left out."""
     found: list[Mirror] = []
     for index, table in enumerate(decl.mirrors):
-        path = below(decl.source.folder, str(table["file"]))
+        written = table.get("file")
+        if not isinstance(written, str):
+            continue
+        path = below(decl.source.folder, written)
         parts = path.split("/")
         where = ("milestones", decl.key, "mirrors", index, "file")
-        if path.startswith("/") or parts[0] == "..":
+        if _is_outside(path):
             problems.add(decl.source, where, f"the mirror {path} lies outside the root")
-        elif {".git", ".orch"} & set(parts) or parts[-1] in ("Orchfile.lock.toml", decl.source.path):
+        elif {".git", ".orch"} & set(parts) or parts[-1] in (".gitignore", "Orchfile.lock.toml"):
             problems.add(decl.source, where, f"{path} cannot be a mirror")
         elif any(path == one.file for one in found):
             problems.add(decl.source, where, f"{path} is already a mirror of `{decl.key}`")
@@ -68,12 +70,15 @@ def _gate(decl: GateDecl, maker: NodeMaker, names: Names) -> Gate:
     table, folder = decl.table, decl.source.folder
     require, lapses = table.get("require"), table.get("lapses", "on-change")
     signed, metric = table.get("signed"), table.get("file")
-    signers = signed if isinstance(signed, str) else _SIGNERS if signed else ""
+    signers = signed if isinstance(signed, str) else SIGNERS if signed else ""
     needs: dict[str, None] = {}
     for index, text in enumerate(_texts(table.get("needs"))):
         needs.update(
             dict.fromkeys(maker.refer(decl.source, ("gates", decl.key, "needs", index), text, names))
         )
+    for key, path in (("file", below(folder, str(metric or "."))), ("signed", below(folder, signers or "."))):
+        if _is_outside(path):
+            maker.problem(decl.source, ("gates", decl.key, key), f"{path} lies outside the root")
     return Gate(
         name=decl.name,
         file=decl.source.path,
@@ -101,8 +106,16 @@ def _evidence(decl: GateDecl, maker: NodeMaker, names: Names) -> tuple[Pattern, 
             found += (Pattern("task", one, entry=index) for one in nodes)
         else:
             pattern = maker.pattern(decl.source, where, entry, {})
-            found += [pattern] if pattern is not None else []
+            if pattern is not None and _is_outside(pattern.path):
+                hint = "a clone would not have it"
+                maker.problem(decl.source, where, f"the evidence {pattern.path} lies outside the root", hint)
+            elif pattern is not None:
+                found.append(pattern)
     return tuple(found)
+
+
+def _is_outside(path: str) -> bool:
+    return path.startswith("/") or path.split("/")[0] == ".."
 
 
 def _texts(value: object) -> list[str]:

@@ -31,6 +31,18 @@ def covers(pattern: Pattern, path: str) -> bool:
     return path == pattern.path
 
 
+def glob_of(pattern: Pattern) -> str:
+    """The wildcard pattern that a glob or a `dir/` means.
+
+    >>> from orch.graph.task import Pattern
+    >>> glob_of(Pattern("tree", "docs")), glob_of(Pattern("tree", ".")), glob_of(Pattern("glob", "*.c"))
+    ('docs/**', '**', '*.c')
+    """
+    if pattern.kind != "tree":
+        return pattern.path
+    return "**" if pattern.path == "." else f"{pattern.path}/**"
+
+
 def selects(patterns: Sequence[Pattern], path: str, default: bool = False) -> bool:
     """Whether the patterns together mean `path`: the last one that covers it decides, else `default`.
 

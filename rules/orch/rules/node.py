@@ -83,6 +83,10 @@ class NodeMaker:
         index = where[-1]
         return pattern._replace(entry=index) if index and isinstance(index, int) else pattern
 
+    def problem(self, source: Source, where: Where, sentence: str, hint: str = "") -> None:
+        """Add what is wrong at a place of an Orchfile."""
+        self._problems.add(source, where, sentence, hint=hint)
+
     def refer(self, source: Source, where: Where, text: str, names: Names) -> tuple[str, ...]:
         """The node ids or the milestone that a name in `needs`, `after` or `@name` means."""
         found = names.find(text, source.scope)
@@ -197,9 +201,12 @@ class NodeMaker:
             where = ("tasks", decl.key, "inputs", index)
             if entry.startswith("@"):
                 name = self._plain(decl.source, where, entry[1:], values)
-                found += (
-                    Pattern("task", one, entry=index) for one in self.refer(decl.source, where, name, names)
-                )
+                for one in self.refer(decl.source, where, name, names):
+                    if one in self._declarations.milestones:
+                        hint = f'needs = ["{name}"] makes it come first'
+                        self.problem(decl.source, where, f"{name} is a milestone: it has no outputs", hint)
+                    else:
+                        found.append(Pattern("task", one, entry=index))
             else:
                 pattern = self.pattern(decl.source, where, entry, values)
                 found += [pattern] if pattern is not None else []

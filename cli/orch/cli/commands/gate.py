@@ -15,7 +15,7 @@ from orch.cli.console import shown
 from orch.engine.outlook import outlook
 from orch.goals.ledger import add_facts
 from orch.goals.record import approval_json, gate_fields
-from orch.goals.statement import approval, check_clock, speaker
+from orch.goals.statement import approval, check_clock, said, speaker
 from orch.graph.errors import ClosedError, UsageError, nearest
 from orch.orchfile.person import address_of
 
@@ -34,6 +34,8 @@ _FILES = 20  # of evidence that are named
 
 def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Do the action that is the first of `options.targets`."""
+    if options.key:  # the process is in the root soon
+        options = options._replace(key=os.path.abspath(options.key))
     seen = outlook(environ, options.file, options.profile)
     action, *names = options.targets
     gates = seen.gates_named(names)
@@ -78,7 +80,7 @@ def _show_evidence(seen: Outlook, gate: Gate, console: Console) -> None:
 
 def _json(seen: Outlook, verdict: Verdict) -> dict[str, object]:
     gate = verdict.gate
-    said = [
+    facts = [
         {**approval_json(fact), "counts": fact in verdict.approvals, "wrong": fact.wrong or None}
         for fact in seen.goals.ledger.approvals(gate.name)
     ]
@@ -89,7 +91,7 @@ def _json(seen: Outlook, verdict: Verdict) -> dict[str, object]:
         "needed": gate.quorum if gate.kind == "approval" else None,
         "files": seen.goals.sources.files(gate),
         "tasks": list(gate.shown),
-        "said": said,
+        "said": facts,
         "opener": verdict.opener or None,
     }
 
@@ -120,8 +122,8 @@ def _say(
     note = _agreed(action, name, who.by, options, console)
     source = seen.goals.sources.evidence(gate)
     verdict_word = "approved" if action == "approve" else "rejected"
-    said = {"note": note, "run": about_run}
-    fact = approval(gate, verdict_word, source, said, who, int(time.time()))
+    more = {"note": note, "run": about_run}
+    fact = approval(gate, verdict_word, source, more, who, int(time.time()))
     add_facts(place, [fact])
     if options.json:
         console.out(json.dumps(approval_json(fact), indent=2))
@@ -148,10 +150,10 @@ def _check_person(seen: Outlook, gate: Gate, by: str) -> None:
 def _agreed(action: str, name: str, by: str, options: Options, console: Console) -> str:
     """The note, and on a terminal the consent; raises UsageError without either."""
     asks = console.is_terminal and os.isatty(0) and not options.yes and not options.json
-    note = options.note.strip()
+    note = said(options.note, "--note")
     if not note and asks:
         console.err(f"why does {by} {action} {name}? ", end="")
-        note = _line()
+        note = said(_line(), "the note")
     if not note:
         raise UsageError(f"to {action} a gate takes a note", hint="say why: --note TEXT")
     if asks:

@@ -6,12 +6,13 @@ Knows nothing of what that takes.
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import UTC, datetime
 
 from orch.cache.place import place_of
 from orch.engine.outlook import outlook
-from orch.goals.attest import attestation, tasks_of
+from orch.goals.attest import attestation, signers_of, tasks_of, why_not_signed
 from orch.goals.ledger import add_facts
 from orch.goals.reach import reach_of
 from orch.goals.statement import check_clock, sealed, speaker
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 def run(names: Sequence[str], options: Options, console: Console, environ: Mapping[str, str]) -> int:
     """Attest one milestone; raises ClosedError unless it is reached now."""
+    if options.key:  # the process is in the root soon
+        options = options._replace(key=os.path.abspath(options.key))
     seen = outlook(environ, options.file, options.profile)
     (name,) = seen.milestones_named(names)
     graph, goals = seen.project.graph, seen.goals
@@ -42,7 +45,8 @@ def run(names: Sequence[str], options: Options, console: Console, environ: Mappi
         facts += [(f"gate {one.gate.name}", "; ".join(one.reasons)) for one in reach.closed]
         first = reach.closed[0].opener if reach.closed and not reach.blockers else f"orch build {name}"
         raise ClosedError(f"milestone {name} is not reached", facts, f"`{first}`" if first else "")
-    who = speaker(options.by, options.key, environ, signs=options.sign)
+    signers = signers_of(graph, name)
+    who = speaker(options.by, options.key, environ, signs=options.sign or bool(signers))
     check_clock(goals.ledger, goals.now_ns)
     now_s = int(time.time())
     fields: dict[str, object] = {
@@ -52,6 +56,9 @@ def run(names: Sequence[str], options: Options, console: Console, environ: Mappi
         **attestation(graph, goals.sources, name, _runs(seen, name), verdicts),
     }
     fact = sealed("attestation", fields, who, now_s)
+    why = why_not_signed(fact, signers, environ) if signers else ""
+    if why:
+        raise ClosedError(f"milestone {name} takes signed attestations only: {why}")
     add_facts(place_of(seen.project.root, environ), [fact])
     if options.json:
         console.out(json.dumps(dict(fact.fields), indent=2, default=str))

@@ -6,14 +6,12 @@ Needs no `.orch/`: a fresh clone will do. Knows nothing of how an attestation is
 from __future__ import annotations
 
 import json
-import os
 
 from orch.cli.console import shown
 from orch.engine.outlook import bare_outlook
-from orch.goals.attest import attested
-from orch.goals.signature import why_unsigned
+from orch.goals.attest import attested, signers_of, why_not_signed
 from orch.graph.errors import ClosedError
-from orch.graph.goal import gates_of
+from orch.graph.goal import SIGNERS
 from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
@@ -67,11 +65,11 @@ def _wrong(seen: Outlook, name: str, said: Attested, environ: Mapping[str, str])
     """What is wrong with the evidence of a milestone."""
     graph, goals = seen.project.graph, seen.goals
     reasons = [said.reason] if said.reason else []
-    if said.fact and said.fact.signature and not said.fact.wrong:
-        signers = next((one.signers for one in graph.gates.values() if one.signers), "allowed_signers")
-        why = why_unsigned(said.fact, os.path.abspath(signers), environ)
-        reasons += [f"the attestation is signed, but {why}"] if why else []
-    for gate in gates_of(graph.milestones, name):
+    signers = signers_of(graph, name)
+    if said.fact and not said.fact.wrong and (signers or said.fact.signature):
+        why = why_not_signed(said.fact, signers or (SIGNERS,), environ)
+        reasons += [f"its attestation does not count: {why}"] if why else []
+    for gate in graph.gates_behind(name, enforced_only=True):
         declared = graph.gates[gate]
         is_told = declared.kind == "check" or bool(declared.metric and owner_of(graph, declared.metric))
         if is_told:  # by the attestation: what was built is not here
