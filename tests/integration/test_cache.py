@@ -469,4 +469,4 @@ def test_a_build_of_an_older_state(project: Project) -> None:
     project.build()
     assert project.ran() == {"copy": 1}
     assert project.json("why", "copy")["restored_from"] == why["last_run"]
-    assert path.read_bytes()[60:64] == (2).to_bytes(4, "big")
+    assert path.read_bytes()[60:64] == (3).to_bytes(4, "big")
