@@ -456,7 +456,8 @@ def test_a_build_of_an_older_state(project: Project) -> None:
     project.build()
     path = project.root / ".orch/state.db"
     with contextlib.closing(sqlite3.connect(path)) as state:
-        state.execute("alter table node drop column from_run")
+        for column in ("from_run", "mode"):
+            state.execute(f"alter table node drop column {column}")
         state.execute("pragma user_version = 1")
     before = path.read_bytes()
     why = project.json("why", "copy")
@@ -468,4 +469,4 @@ def test_a_build_of_an_older_state(project: Project) -> None:
     project.build()
     assert project.ran() == {"copy": 1}
     assert project.json("why", "copy")["restored_from"] == why["last_run"]
-    assert path.read_bytes()[60:64] == (2).to_bytes(4, "big")
+    assert path.read_bytes()[60:64] == (3).to_bytes(4, "big")
