@@ -12,8 +12,11 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Project
 
-COMMANDS = ("build", "audit", "list", "status", "why", "log", "graph", "clean", "check", "init", "schema")
-LATER = ("watch", "import", "completion", "gate", "milestone", "hook")
+COMMANDS = (
+    *("build", "audit", "list", "status", "why", "log", "graph", "clean", "check", "gate", "milestone"),
+    *("init", "schema"),
+)
+LATER = ("watch", "import", "completion", "hook")
 
 ORCHFILE = """
 version = 1

@@ -169,10 +169,7 @@ def test_a_mistake_and_its_place(project: Project, text: str, line: int, says: s
     ("text", "key"),
     [
         (ONE + 'mode = "remote"', "mode"),
-        ("[gates.x]", "gates"),
         ("[hooks.pre-commit]", "hooks"),
-        ("[milestones.m]\nneeds = []\ngates = []", "gates"),
-        ("[milestones.m]\nneeds = []\nmirrors = []", "mirrors"),
         ("[profiles.p]\nmode = 'remote'", "mode"),
         ("[defaults]\nmode = 'remote'", "mode"),
     ],
@@ -187,7 +184,7 @@ def test_what_later_versions_bring(project: Project, text: str, key: str) -> Non
 @pytest.mark.parametrize(
     "args",
     [
-        *("watch", "import", "completion", "gate", "milestone", "hook", "audit"),
+        *("watch", "import", "completion", "hook"),
         *("build --since HEAD", "build --staged", "build --mode remote"),
     ],
 )

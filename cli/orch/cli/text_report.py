@@ -163,7 +163,8 @@ class TextReporter:
         if log and (bad or not self._quiet):
             self._clear()
             self._copy(log, self._shown_bytes if was_live else 0)
-        if bad and was_live:
+        is_odd = bad or result.tries > 1 or result.ending == "stopped"
+        if is_odd and was_live:  # its heading came before that was known
             self._heading(result.node, result)
         if bad and result.failure:
             self._details(result, log)
