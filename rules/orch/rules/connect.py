@@ -15,7 +15,7 @@ from orch.graph.value import NamedTuple
 from orch.rules.evidence import check_goals, find_evidence, refuse_mirrors, tell_cycle
 from orch.rules.glob import has_wildcard, literal_folder, matcher, may_overlap
 from orch.rules.inplace import check_turns, find_modified, goes_first, let_modifiers_go_first
-from orch.rules.match import covers, selects
+from orch.rules.match import covers, glob_of, selects
 from orch.rules.ownership import find_owners
 from orch.rules.source import refusal
 
@@ -169,7 +169,7 @@ class Wiring:
         whole = not any(other.negated for other in node.inputs or ())  # else its members are looked at
         if owner and owner != node.id and whole:
             return [Input("tree", pattern.path, owner)]
-        glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
+        glob = glob_of(pattern)
         matches = self._globs.get(glob) or self._globs.setdefault(glob, self.match(glob))
         items = [Input("file", path, owner) for path, owner in matches.files if owner != node.id]
         items += [Input("members", glob, owner) for owner in matches.later if owner != node.id]
@@ -256,7 +256,7 @@ class Wiring:
         for task, patterns in self._expansion.foreach.items():
             decl = self._tasks[task]
             for pattern in patterns:
-                glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
+                glob = glob_of(pattern)
                 for owner in self.match(glob).later if not pattern.negated else ():
                     if self._expansion.nodes[owner].task != task:
                         sentence = f"foreach over {pattern.path} needs the outputs of {owner} before it ran"

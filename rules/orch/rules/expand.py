@@ -12,7 +12,7 @@ from orch.graph.value import NamedTuple
 from orch.rules.gate import find_gates, make_gates, make_mirrors
 from orch.rules.glob import has_wildcard, matcher
 from orch.rules.instance import MOST_NODES, Instance, TooMany, combinations, for_files
-from orch.rules.match import selects
+from orch.rules.match import glob_of, selects
 from orch.rules.mode import Asked
 from orch.rules.node import NodeMaker
 from orch.rules.path import relative
@@ -124,7 +124,7 @@ class _Instances:
         for pattern in patterns:
             if pattern.negated:
                 continue
-            glob = pattern.path + "/**" if pattern.kind == "tree" else pattern.path
+            glob = glob_of(pattern)
             found.update(self._listing.match(glob) if has_wildcard(glob) else [glob])
             match = matcher(glob)
             found.update(path for path in declared if match(path) and self._listing.visible(glob, path))

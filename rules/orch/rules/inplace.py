@@ -11,7 +11,7 @@ from itertools import pairwise
 from orch.graph.build_graph import Input
 from orch.graph.value import NamedTuple
 from orch.rules.glob import literal_folder, may_overlap
-from orch.rules.match import selects
+from orch.rules.match import glob_of, selects
 from orch.rules.ownership import reserved
 from orch.rules.source import refusal
 
@@ -118,7 +118,7 @@ def _take_literal(node: Node, pattern: Pattern, owners: Owners, problem: Callabl
 
 def _matching(nodes: Mapping[str, Node], node: Node, pattern: Pattern, wiring: Wiring) -> Iterator[str]:
     """The files that a pattern means now; none of them may be what a task makes."""
-    glob = _below(pattern)
+    glob = glob_of(pattern)
     matches = wiring.match(glob)
     where = ("modifies", pattern.entry)
     for path, owner in matches.files:
@@ -128,10 +128,10 @@ def _matching(nodes: Mapping[str, Node], node: Node, pattern: Pattern, wiring: W
             wiring.problem(node, where, *_made_by(path, owner, node, path))
     for owner in matches.later:
         for output in nodes[owner].outputs or ():
-            if output.kind == "file" or output.negated or not may_overlap(glob, _below(output)):
+            if output.kind == "file" or output.negated or not may_overlap(glob, glob_of(output)):
                 continue
             if not any(_holds(one, output) for one in node.modifies if one.negated):
-                wiring.problem(node, where, *_made_by(output.written, owner, node, _below(output)))
+                wiring.problem(node, where, *_made_by(output.written, owner, node, glob_of(output)))
     if not (matches.files or node.allow_empty or pattern.optional):
         hint = "write allow_empty = true if that may be"
         wiring.problem(node, where, f"{glob} matches no file", hint)
@@ -146,15 +146,11 @@ def _made_by(path: str, owner: str, node: Node, cut: str = "") -> tuple[str, str
     return f"{path} is made by {owner}, which would be stale for ever if another task changed it", hint
 
 
-def _below(pattern: Pattern) -> str:
-    return pattern.path + "/**" if pattern.kind == "tree" else pattern.path
-
-
 def _holds(excluded: Pattern, output: Pattern) -> bool:
     """Whether a `!pattern` leaves out all that an output pattern can mean."""
-    glob, folder = _below(excluded), literal_folder(_below(output))
+    glob, folder = glob_of(excluded), literal_folder(glob_of(output))
     top = glob.removesuffix("/**")
-    return glob == _below(output) or (top != glob and (folder == top or folder.startswith(top + "/")))
+    return glob == glob_of(output) or (top != glob and (folder == top or folder.startswith(top + "/")))
 
 
 def _waits_for(graph: BuildGraph, rank: Mapping[str, int], name: str, other: str) -> bool:
