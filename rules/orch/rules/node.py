@@ -6,9 +6,10 @@ Knows nothing of how many instances there are, nor of other nodes' files.
 from __future__ import annotations
 
 from orch.graph.errors import OrchfileError
-from orch.graph.task import Command, Environment, Limits, Node, Pattern
+from orch.graph.task import Command, Environment, Node, Pattern
 from orch.orchfile.dotenv import dotenv
 from orch.rules.instance import as_text
+from orch.rules.limits import limits_of
 from orch.rules.mode import Asked, mode_of_task
 from orch.rules.path import PathValue
 from orch.rules.patterns import below, parse, plain
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 
 
 _ENVIRONMENT = frozenset({"env", "env_file", "env_inputs", "pass_env", "secrets", "env_mode"})
-_NO_LIMITS = Limits()
 _NOT_ASKED = Asked()
-_TIMES = ("timeout", "grace", "retry_delay")  # in seconds, and the fields say so
-_LIMITS = {key: f"{key}_s" for key in _TIMES} | {
-    field: field for field in Limits._fields if not field.endswith("_s")
-}
 _USES: dict[object, Use] = {True: "true", False: "false", "local": "local"}
 
 
@@ -125,7 +121,7 @@ class NodeMaker:
             environment=self._environment(decl, values),
             tools=self._texts(decl, "tools", values),
             facts=self._texts(decl, "cmd_inputs", values),
-            limits=_limits(table),
+            limits=limits_of(table),
             always=bool(table.get("always")) or table.keys().isdisjoint(("inputs", "outputs", "modifies")),
             incremental=bool(table.get("incremental")),
             cache=self._use(table),
@@ -285,14 +281,6 @@ class NodeMaker:
         except ValueError as error:
             self._problems.add(source, where, str(error))
             return text
-
-
-def _limits(table: dict[str, object]) -> Limits:
-    # The schema has seen to the types; a key with a problem is missing, and then the default holds.
-    if table.keys().isdisjoint(_LIMITS):
-        return _NO_LIMITS
-    said = {field: table[key] for key, field in _LIMITS.items() if key in table}
-    return Limits._make({**_NO_LIMITS._asdict(), **said}.values())
 
 
 def _variables(source: Source) -> dict[str, Value]:
