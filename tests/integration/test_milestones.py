@@ -108,6 +108,14 @@ def test_a_gate_below_keeps_a_milestone_above_closed(tree: Project) -> None:
     assert tree.ran() == {}
 
 
+def test_why_names_the_gates_of_a_milestone(tree: Project) -> None:
+    tree.run("build", "mid", expect=4)
+    said = tree.run("why", "mid", expect=0).out
+    assert "b is fresh" in said
+    assert said.endswith("gate size is closed\n  n is 3, wanted < 3\n")
+    assert "gate " not in tree.run("why", "low", expect=0).out
+
+
 def test_what_is_not_reached_cannot_be_attested(tree: Project) -> None:
     refused = attest(tree, "mid", 4)
     assert "milestone mid is not reached\n  a: is stale\n  other: is stale\n  gate size: n is 3" in refused

@@ -50,7 +50,11 @@ class Outlook(NamedTuple):
 
 def outlook(environ: Mapping[str, str], file: str | None = None, profile: str = "") -> Outlook:
     """By what earlier builds recorded; raises UsageError, OrchfileError, StateError."""
-    survey = take_survey((), environ, file, profile)
+    return outlook_of(take_survey((), environ, file, profile), environ)
+
+
+def outlook_of(survey: Survey, environ: Mapping[str, str]) -> Outlook:
+    """The goals that belong to a survey; raises OrchfileError for a bad lock file."""
     graph, digests = survey.project.graph, survey.observer.digests
     states: dict[str, str] = {}
 

@@ -39,7 +39,24 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     else:
         for answer in answers:
             answer.print(console)
+        if survey.project.graph.gates:
+            _explain_gates(survey, console, environ)
     return 0
+
+
+def _explain_gates(survey: Survey, console: Console, environ: Mapping[str, str]) -> None:
+    """Of each milestone asked for: whether its gates hold, and what opens those that do not."""
+    from orch.engine.outlook import outlook_of
+
+    goals = outlook_of(survey, environ).goals
+    for verdict in goals.judge_all(survey.selection.milestones):
+        gate = verdict.gate
+        word = "holds" if verdict.holds else "is closed" if gate.enforced else "does not hold (advisory)"
+        console.out(f"gate {shown(gate.name)} {word}")
+        for line in (*verdict.reasons, *verdict.facts):
+            console.out(f"  {shown(line)}")
+        if verdict.closes and verdict.opener:
+            console.out(f"  opens it: {shown(verdict.opener)}")
 
 
 def _explain_then(options: Options, console: Console, environ: Mapping[str, str]) -> int:
