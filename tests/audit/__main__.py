@@ -90,7 +90,35 @@ def _cost(rounds: int, folder: Path) -> bool:
         build = partial(project.run, "build", "--force-all", "-j2", "-q")
         audit = partial(project.run, "audit", "-j2", "-q")
         good = _ratio(name, rounds, build, audit) and good
+    _extremes(rounds, folder)
     return good
+
+
+def _extremes(rounds: int, folder: Path) -> None:
+    """Tasks that do hardly anything but what strace stops at: their figures have no bound."""
+    (folder / "extremes").mkdir()
+    project = Project(folder / "extremes")
+    opens = "import os\nfor _ in range(60_000):\n    os.close(os.open('one', os.O_RDONLY))\n"
+    forks = "i=0; while [ $i -lt 600 ]; do cat one > /dev/null; i=$((i + 1)); done"
+    project.write("one", "")
+    project.write("opens.py", opens)
+    project.orchfile(
+        f"""
+        version = 1
+        [tasks.opens]
+        inputs = ["one", "opens.py"]
+        outputs = []
+        cmd = "python3 opens.py"
+        [tasks.forks]
+        inputs = ["one"]
+        outputs = []
+        cmd = "{forks}"
+        """
+    )
+    for name, what in (("opens", "60,000 opens"), ("forks", "600 forks of cat")):
+        project.run("build", name)
+        build = partial(project.run, "build", name, "--force", "-q")
+        _ratio(what, rounds, build, partial(project.run, "audit", name, "-q"))
 
 
 def _compiles(folder: Path) -> Project:

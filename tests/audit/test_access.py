@@ -9,6 +9,7 @@ import pytest
 
 from orch.audit.access import follow
 from orch.audit.disk import Disk
+from orch.audit.draft import drafted
 from orch.audit.edit import edited, replace_text
 from orch.audit.ground import ground_of
 from orch.audit.proposal import Proposal
@@ -216,3 +217,11 @@ def test_what_cannot_be_edited_is_refused_whole() -> None:
     with pytest.raises(StateError, match=r"Orchfile.toml cannot be edited here") as refused:
         edited("[tasks.t]\n", "Orchfile.toml", [Proposal("Orchfile.toml", "u", "inputs", ("a",))])
     assert refused.value.hint == "add the lines by hand"
+
+
+def test_an_edit_that_fails_is_left_to_the_author() -> None:
+    one, other = (Proposal("Orchfile.toml", task, "inputs", ("a",)) for task in ("t", "u"))
+    texts, proposals = drafted({"Orchfile.toml": '[tasks.t]\ncmd = "x"\n'}, [one, other], lambda _: None)
+    assert texts == {"Orchfile.toml": '[tasks.t]\ncmd = "x"\ninputs = ["a"]\n'}
+    assert proposals[0] == one
+    assert proposals[1].by_hand.startswith("left to you, as it would not do: ")

@@ -55,6 +55,7 @@ _PLAIN = {
 }
 
 
+_ONLY_READS = frozenset({"O_RDONLY", "O_RDONLY|O_CLOEXEC"})
 _MOST_INTERPRETERS = 5  # that the kernel follows from one `#!` line to the next
 
 
@@ -97,6 +98,7 @@ class _Follower:
         self._altered: set[str] = set()
         self._removed: dict[str, None] = {}
         self._programs: set[str] = set()
+        self._known: set[tuple[object, ...]] = set()  # opens that tell nothing new when they come again
 
     def begin(self) -> None:
         """What comes is of another try: its processes are others."""
@@ -120,6 +122,8 @@ class _Follower:
         if name == "fork":
             self._folders[call.result] = here if "CLONE_FS" in call.words else here[:]
             return
+        if name == "open" and (here[0], *call[3:]) in self._known:
+            return
         paths = [self._absolute(here, folder, path) for folder, path in call.paths]
         if not paths:
             return
@@ -127,6 +131,8 @@ class _Follower:
             here[0] = paths[0]
         elif name == "open":
             self._open(call, paths[0])
+            if call.words in _ONLY_READS and call.real in self._reads:
+                self._known.add((here[0], *call[3:]))
         elif name == "execve":
             self._execute(paths[0], here[0])
         elif name == "rename":
