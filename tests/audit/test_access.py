@@ -207,6 +207,11 @@ def test_a_file_that_changed_is_not_replaced(tmp_path: Path) -> None:
         ('[tasks.t]\ncmd = "x"', '[tasks.t]\ncmd = "x"\ninputs = ["a"]'),
         ('[tasks.t]\ninputs = [] # none\ncmd = "x"\n', '[tasks.t]\ninputs = ["a"] # none\ncmd = "x"\n'),
         ("[tasks.t]\r\ncmd = 'x'\r\n", "[tasks.t]\r\ncmd = 'x'\r\ninputs = [\"a\"]\r\n"),
+        ("[tasks.t]\r\ninputs = [\r\n]\r\n", '[tasks.t]\r\ninputs = [\r\n    "a"\r\n]\r\n'),
+        (
+            "[tasks.t.env]\r\nA = 'x'\r\n[tasks.t]\r\ncmd = 'x'\r\n",
+            "[tasks.t.env]\r\nA = 'x'\r\n[tasks.t]\r\ncmd = 'x'\r\ninputs = [\"a\"]\r\n",
+        ),
     ],
 )
 def test_each_way_to_write_a_task_is_edited(text: str, wanted: str) -> None:

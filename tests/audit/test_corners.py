@@ -244,16 +244,18 @@ def test_a_closed_gate_keeps_no_finding_back(project: Project) -> None:
         outputs = ["out"]
         cmd = "cat a > out"
         [gates.review]
-        kind = "check"
-        needs = ["check"]
-        [tasks.check]
-        cmd = "false"
+        kind = "approval"
+        approvers = ["Ada <ada@example.org>"]
+        evidence = ["@t"]
         [milestones.done]
         needs = ["t"]
         gates = ["review"]
         """)
     project.write("a", "")
     assert seen(project.json("audit", "done", expect=1)) == {("t", "a")}
+    project.run("audit", "done", "--fix", expect=1)
+    done = project.run("audit", "done", expect=4)
+    assert "1 node audited: what they read and write is what they declare" in done.err
 
 
 def test_records_show_the_plain_command(project: Project) -> None:
