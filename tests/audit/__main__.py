@@ -30,7 +30,9 @@ _COMPILES = 40  # in the project of which the cost is taken
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; 1 if a bound is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.audit", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=2, help="projects of each kind")
+    parser.add_argument(
+        "--seeds", type=int, default=2, help="projects of each kind, each new and built before"
+    )
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--rounds", type=int, default=9, help="of each timing, 0 for none")
     parser.add_argument("--only", default="", help="kinds, separated by commas")
@@ -50,7 +52,11 @@ def _found(kinds: Sequence[str], seeds: range, folder: Path) -> bool:
     print(f"{'kind':16} {'edges':>6} {'missed':>7} {'made up':>8} {'files':>7} {'decoys':>7}")
     scores = []
     for kind in kinds:
-        own = [score(kind, seed, folder / f"{kind}-{seed}") for seed in seeds]
+        own = [
+            score(kind, seed, folder / f"{kind}-{seed}-{is_built}", is_built=is_built)
+            for seed in seeds
+            for is_built in (False, True)
+        ]
         scores += own
         rows = [(one.sown, len(one.missed), len(one.made_up), one.files, one.decoys) for one in own]
         numbers = [sum(column) for column in zip(*rows, strict=True)]
@@ -84,7 +90,35 @@ def _cost(rounds: int, folder: Path) -> bool:
         build = partial(project.run, "build", "--force-all", "-j2", "-q")
         audit = partial(project.run, "audit", "-j2", "-q")
         good = _ratio(name, rounds, build, audit) and good
+    _extremes(rounds, folder)
     return good
+
+
+def _extremes(rounds: int, folder: Path) -> None:
+    """Tasks that do hardly anything but what strace stops at: their figures have no bound."""
+    (folder / "extremes").mkdir()
+    project = Project(folder / "extremes")
+    opens = "import os\nfor _ in range(60_000):\n    os.close(os.open('one', os.O_RDONLY))\n"
+    forks = "i=0; while [ $i -lt 600 ]; do cat one > /dev/null; i=$((i + 1)); done"
+    project.write("one", "")
+    project.write("opens.py", opens)
+    project.orchfile(
+        f"""
+        version = 1
+        [tasks.opens]
+        inputs = ["one", "opens.py"]
+        outputs = []
+        cmd = "python3 opens.py"
+        [tasks.forks]
+        inputs = ["one"]
+        outputs = []
+        cmd = "{forks}"
+        """
+    )
+    for name, what in (("opens", "60,000 opens"), ("forks", "600 forks of cat")):
+        project.run("build", name)
+        build = partial(project.run, "build", name, "--force", "-q")
+        _ratio(what, rounds, build, partial(project.run, "audit", name, "-q"))
 
 
 def _compiles(folder: Path) -> Project:

@@ -262,8 +262,8 @@ def in_place(sown: Sown) -> None:
         [
             "sed -i s/one/two/ notes.txt",
             "echo x > out/a",
-            "ln out/a out/hard",
-            "ln -s a out/soft",
+            "ln -f out/a out/hard",
+            "ln -f -s a out/soft",
             "mv old.txt new.txt",
         ]
     )

@@ -37,9 +37,12 @@ def make(kind: str, seed: int, folder: Path) -> tuple[Project, Sown]:
     return project, sown
 
 
-def score(kind: str, seed: int, folder: Path) -> Score:
-    """Make the project and audit it."""
+def score(kind: str, seed: int, folder: Path, *, is_built: bool = False) -> Score:
+    """Make the project and audit it; if `is_built`, what its tasks leave is there before."""
     project, sown = make(kind, seed, folder)
+    if is_built:
+        project.run("build", "-k", "-j2")
+        sown.restore(project.root)
     document = project.json("audit", "-j2", "-k", expect=1)
     assert all(one["ended_well"] for one in document["nodes"]), project.run("build", "-k")
     truth = {("read", *one) for one in sown.reads} | {("write", *one) for one in sown.writes}

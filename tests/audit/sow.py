@@ -97,14 +97,20 @@ class Sown:
         """Put it all on disk."""
         for path, parts in self._orchfiles.items():
             self.file(path, "\n\n".join(parts) + "\n")
-        for path, data in self.files.items():
-            target = os.path.join(os.fsencode(root), os.fsencode(path))
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(target, "wb") as file:
-                file.write(data)
+        self.restore(root)
         for path, to in self.links.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).symlink_to(to)
+
+    def restore(self, root: Path) -> None:
+        """Put those files on disk that are not there, as those that a task took away."""
+        for path, data in self.files.items():
+            target = os.path.join(os.fsencode(root), os.fsencode(path))
+            if os.path.lexists(target):
+                continue
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "wb") as file:
+                file.write(data)
 
 
 def _toml(value: object) -> str:

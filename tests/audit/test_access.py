@@ -9,6 +9,7 @@ import pytest
 
 from orch.audit.access import follow
 from orch.audit.disk import Disk
+from orch.audit.draft import drafted
 from orch.audit.edit import edited, replace_text
 from orch.audit.ground import ground_of
 from orch.audit.proposal import Proposal
@@ -206,6 +207,11 @@ def test_a_file_that_changed_is_not_replaced(tmp_path: Path) -> None:
         ('[tasks.t]\ncmd = "x"', '[tasks.t]\ncmd = "x"\ninputs = ["a"]'),
         ('[tasks.t]\ninputs = [] # none\ncmd = "x"\n', '[tasks.t]\ninputs = ["a"] # none\ncmd = "x"\n'),
         ("[tasks.t]\r\ncmd = 'x'\r\n", "[tasks.t]\r\ncmd = 'x'\r\ninputs = [\"a\"]\r\n"),
+        ("[tasks.t]\r\ninputs = [\r\n]\r\n", '[tasks.t]\r\ninputs = [\r\n    "a"\r\n]\r\n'),
+        (
+            "[tasks.t.env]\r\nA = 'x'\r\n[tasks.t]\r\ncmd = 'x'\r\n",
+            "[tasks.t.env]\r\nA = 'x'\r\n[tasks.t]\r\ncmd = 'x'\r\ninputs = [\"a\"]\r\n",
+        ),
     ],
 )
 def test_each_way_to_write_a_task_is_edited(text: str, wanted: str) -> None:
@@ -216,3 +222,11 @@ def test_what_cannot_be_edited_is_refused_whole() -> None:
     with pytest.raises(StateError, match=r"Orchfile.toml cannot be edited here") as refused:
         edited("[tasks.t]\n", "Orchfile.toml", [Proposal("Orchfile.toml", "u", "inputs", ("a",))])
     assert refused.value.hint == "add the lines by hand"
+
+
+def test_an_edit_that_fails_is_left_to_the_author() -> None:
+    one, other = (Proposal("Orchfile.toml", task, "inputs", ("a",)) for task in ("t", "u"))
+    texts, proposals = drafted({"Orchfile.toml": '[tasks.t]\ncmd = "x"\n'}, [one, other], lambda _: None)
+    assert texts == {"Orchfile.toml": '[tasks.t]\ncmd = "x"\ninputs = ["a"]\n'}
+    assert proposals[0] == one
+    assert proposals[1].by_hand.startswith("left to you, as it would not do: ")

@@ -21,10 +21,13 @@ RECALL, MADE_UP = 0.99, 0.002  # at least, and at most of the files that were lo
 
 
 @pytest.mark.usefixtures("strace")
-def test_missing_edges_are_found_and_decoys_are_not(tmp_path: Path, need: Callable[[str], str]) -> None:
+@pytest.mark.parametrize("is_built", [False, True])
+def test_missing_edges_are_found_and_decoys_are_not(
+    tmp_path: Path, need: Callable[[str], str], is_built: bool
+) -> None:
     for program in ("gcc", "ar", "python3", "tar", "awk"):
         need(program)
-    scores = [score(kind, SEED, tmp_path / kind) for kind in KINDS]
+    scores = [score(kind, SEED, tmp_path / kind, is_built=is_built) for kind in KINDS]
     sown, files = sum(one.sown for one in scores), sum(one.files for one in scores)
     missed = [(one.kind, *each) for one in scores for each in one.missed]
     made_up = [(one.kind, *each) for one in scores for each in one.made_up]

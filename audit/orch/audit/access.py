@@ -32,6 +32,18 @@ if TYPE_CHECKING:
             """Whether it was there before the task began."""
             ...
 
+        def source(self, path: str) -> str:
+            """The Python module that a compiled one stands for, "" if there is none."""
+            ...
+
+        def interpreter(self, path: str) -> str:
+            """What the `#!` line of a file names, "" if it has none."""
+            ...
+
+        def files(self, old: str, new: str) -> list[str]:
+            """The files, below it, of a folder that was renamed from `old` to `new`."""
+            ...
+
 
 # What a call does, by the name of the oldest that does it.
 _PLAIN = {
@@ -41,6 +53,10 @@ _PLAIN = {
     **{name + "at": name for name in ("execve", "link", "symlink", "unlink", "mknod")},
     "fchdir": "chdir",
 }
+
+
+_ONLY_READS = frozenset({"O_RDONLY", "O_RDONLY|O_CLOEXEC"})
+_MOST_INTERPRETERS = 5  # that the kernel follows from one `#!` line to the next
 
 
 class Access(NamedTuple):
@@ -56,9 +72,16 @@ class Access(NamedTuple):
 
 def follow(calls: Iterable[Call], cwd: str, places: Places) -> Access:
     """Follow the calls of a task that began in the folder `cwd`."""
+    return follow_all([calls], cwd, places)
+
+
+def follow_all(tries: Iterable[Iterable[Call]], cwd: str, places: Places) -> Access:
+    """Follow several tries of a task, each of which began in the folder `cwd`."""
     follower = _Follower(cwd, places)
-    for call in calls:
-        follower.take(call)
+    for calls in tries:
+        follower.begin()
+        for call in calls:
+            follower.take(call)
     return follower.access()
 
 
@@ -68,12 +91,18 @@ class _Follower:
         self._start = [cwd]
         self._folders: dict[int, list[str]] = {}  # pid -> its current folder; threads share one
         self._own: set[str] = set()
+        self._linked: dict[str, set[str]] = {}  # name -> the names that were made of one file, itself too
         self._reads: dict[str, None] = {}
         self._links: dict[str, None] = {}
         self._writes: dict[str, None] = {}
         self._altered: set[str] = set()
         self._removed: dict[str, None] = {}
         self._programs: set[str] = set()
+        self._known: set[tuple[object, ...]] = set()  # opens that tell nothing new when they come again
+
+    def begin(self) -> None:
+        """What comes is of another try: its processes are others."""
+        self._folders.clear()
 
     def access(self) -> Access:
         return Access(
@@ -93,6 +122,8 @@ class _Follower:
         if name == "fork":
             self._folders[call.result] = here if "CLONE_FS" in call.words else here[:]
             return
+        if name == "open" and (here[0], *call[3:]) in self._known:
+            return
         paths = [self._absolute(here, folder, path) for folder, path in call.paths]
         if not paths:
             return
@@ -100,8 +131,10 @@ class _Follower:
             here[0] = paths[0]
         elif name == "open":
             self._open(call, paths[0])
+            if call.words in _ONLY_READS and call.real in self._reads:
+                self._known.add((here[0], *call[3:]))
         elif name == "execve":
-            self._execute(paths[0])
+            self._execute(paths[0], here[0])
         elif name == "rename":
             self._rename(paths[0], paths[-1], "RENAME_EXCHANGE" in call.words)
         elif name in ("link", "symlink"):
@@ -137,21 +170,33 @@ class _Follower:
             if "O_RDWR" in words:
                 self._read(real)
             self._change(real)
+        if writes:
+            for other in self._linked.get(real, ()):
+                if other != real:
+                    self._change(other)
 
     def _read(self, real: str) -> None:
         if real not in self._own:
             self._reads[real] = None
+            source = self._places.source(real) if real.endswith(".pyc") else ""
+            if source:
+                self._read(source)
 
     def _read_link(self, name: str) -> None:
         if name not in self._own:
             self._links[name] = None
 
-    def _execute(self, path: str) -> None:
-        name, real = self._places.name(path), self._places.real(path)
-        self._programs |= {name, real}
-        if name != real:
-            self._read_link(name)
-        self._read(real)
+    def _execute(self, path: str, here: str) -> None:
+        for _ in range(_MOST_INTERPRETERS):
+            name, real = self._places.name(path), self._places.real(path)
+            self._programs |= {name, real}
+            if name != real:
+                self._read_link(name)
+            self._read(real)
+            interpreter = self._places.interpreter(real)
+            if not interpreter:
+                return
+            path = join(here, interpreter)
 
     def _make(self, path: str) -> None:
         """All that it holds from now on is the task's own."""
@@ -168,11 +213,22 @@ class _Follower:
         self._writes[path] = None
 
     def _put(self, name: str, paths: list[str]) -> None:
+        old, new = self._places.name(paths[0]), self._places.name(paths[-1])
         if name == "link" and not paths[0].startswith("/proc/"):  # else a file without a name gets one
-            self._read(self._places.name(paths[0]))
-        self._make(self._places.name(paths[-1]))
+            self._read(old)
+            names = self._linked.setdefault(old, {old})
+            names.add(new)
+            self._linked[new] = names
+        self._make(new)
+
+    def _part(self, path: str) -> None:
+        """The name stands for that file no more."""
+        names = self._linked.pop(path, None)
+        if names:
+            names.discard(path)
 
     def _remove(self, path: str) -> None:
+        self._part(path)
         self._own.discard(path)
         self._writes.pop(path, None)
         if self._places.existed(path):
@@ -180,18 +236,49 @@ class _Follower:
 
     def _rename(self, old: str, new: str, exchanges: bool) -> None:
         old, new = self._places.name(old), self._places.name(new)
+        moved = self._below(old, new)
         if exchanges:
-            for path in (old, new):
-                self._change(path)
+            back = self._below(new, old)
+            if not (moved or back):
+                moved = back = [""]
+            for path in dict.fromkeys(one + rest for one in (old, new) for rest in (*moved, *back)):
+                self._read(path)
+            self._swap(old, new, moved, back)
             return
-        moved = [path for path in self._writes if path == old or path.startswith(old + "/")]
-        if old not in self._own:
-            self._read(old)  # a folder is no file, and so no read
-        for path in moved:
-            self._make(new + path[len(old) :])
-            self._own.discard(path)
-            self._writes.pop(path)
         if not moved:
-            self._make(new)
+            self._move(old, new)
+        for rest in moved:
+            self._move(old + rest, new + rest)
+        if not moved and self._places.existed(old):
+            self._removed[old] = None
+
+    def _below(self, old: str, new: str) -> list[str]:
+        """What is below a folder that is renamed, without its name; [] if it is a file."""
+        own = [path[len(old) :] for path in self._writes if path.startswith(old + "/")]
+        there = [rest for rest in self._places.files(old, new) if old + rest not in self._removed]
+        return list(dict.fromkeys((*own, *there)))
+
+    def _move(self, old: str, new: str) -> None:
+        self._read(old)  # a folder is no file, and so no read
+        names = self._linked.get(old)
+        self._part(new)
+        if names:
+            self._part(old)
+            names.add(new)
+            self._linked[new] = names
+        self._make(new)
+        self._own.discard(old)
+        self._writes.pop(old, None)
         if self._places.existed(old):
             self._removed[old] = None
+
+    def _swap(self, old: str, new: str, moved: list[str], back: list[str]) -> None:
+        """Each of the two has now what the other had; what only one had is gone there."""
+        for come, gone, to, of in ((moved, back, new, old), (back, moved, old, new)):
+            for rest in come:
+                self._change(to + rest)
+                if rest not in gone:
+                    self._own.discard(of + rest)
+                    self._writes.pop(of + rest, None)
+                    if self._places.existed(of + rest):
+                        self._removed[of + rest] = None

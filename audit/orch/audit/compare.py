@@ -10,7 +10,7 @@ import os
 
 from orch.audit.disk import absolute, below
 from orch.graph.value import NamedTuple
-from orch.rules.match import covers, owner_of
+from orch.rules.match import covers, owner_of, selects
 from orch.run.search import find_program
 
 TYPE_CHECKING = False
@@ -31,7 +31,8 @@ class Seen(NamedTuple):
     inputs: Mapping[str, str]  # path -> owner
     discovered: Sequence[str]
     env: Mapping[str, str]
-    access: Access
+    access: Access  # of all tries
+    last: Access  # of the last one
     ended_well: bool
 
 
@@ -68,6 +69,7 @@ class Findings(NamedTuple):
     writes: tuple[Written, ...] = ()
     entries: tuple[Entry, ...] = ()
     tools: tuple[str, ...] = ()  # never executed
+    spared: tuple[Read, ...] = ()  # reads of an always-run node that matter only if it no longer is one
     caches: tuple[str, ...] = ()  # folders that a tool marked as its cache: what it does there counts nothing
 
     @property
@@ -88,15 +90,18 @@ class Comparer:
     def compare(self, seen: Seen, ground: Ground) -> Findings:
         """What is missing in the declarations of a node, and what is too much."""
         access, node = seen.access, seen.node
-        touched = {*access.reads, *access.links, *access.writes, *access.programs}
+        last = seen.last
+        touched = {*last.reads, *last.links, *last.writes, *last.programs}
         entries = self._entries(seen, touched) if seen.ended_well else ()
         tools = self._tools(seen, touched) if seen.ended_well else ()
+        reads = list(self._reads(seen, ground))
         caches = {below(self._root, self._cache(path)) for path in (*access.reads, *access.writes)} - {""}
         return Findings(
             node=node.id,
             ended_well=seen.ended_well,
             files=len({*access.reads, *access.links, *access.writes}),
-            reads=tuple(self._reads(seen, ground)),
+            reads=tuple(one for one in reads if self._matters(node, one)),
+            spared=tuple(one for one in reads if not self._matters(node, one)),
             writes=tuple(self._writes(seen, ground)),
             entries=tuple(entries),
             tools=tuple(tools),
@@ -107,7 +112,6 @@ class Comparer:
 
     def _reads(self, seen: Seen, ground: Ground) -> Iterator[Read]:
         """A link stands for what it leads to: if it is named, that is not."""
-        node = seen.node
         known = self._known(seen)
         found: dict[str, None] = {}
         for link in seen.access.links:
@@ -120,11 +124,13 @@ class Comparer:
                 found[path] = None
         for path in found:
             name = below(self._root, path)
-            if self._is_own(node, name) or self._cache(path) or not os.path.isfile(path):
+            if self._is_own_read(seen, name) or self._cache(path) or not os.path.isfile(path):
                 continue
-            owner = owner_of(self._graph, name)
-            if not node.always or (owner and not self._comes_first(owner, node)):
-                yield Read(name, owner)
+            yield Read(name, owner_of(self._graph, name))
+
+    def _matters(self, node: Node, read: Read) -> bool:
+        """An always-run node need not say what it reads, but which tasks have to come first."""
+        return not node.always or bool(read.owner and not self._comes_first(read.owner, node))
 
     def _known(self, seen: Seen) -> set[str]:
         """Whatever is declared, as named and behind links."""
@@ -162,6 +168,14 @@ class Comparer:
         """Whether the node declares that it writes the path, if only to leave it out (`!pattern`)."""
         patterns: tuple[Pattern, ...] = (*(node.outputs or ()), *node.modifies)
         return path == node.depfile or any(covers(pattern, path) for pattern in patterns)
+
+    def _is_own_read(self, seen: Seen, path: str) -> bool:
+        """Whether the node declares that it writes the path; what it leaves out it has to write, too."""
+        node = seen.node
+        if not self._is_own(node, path) or selects(node.outputs or (), path, default=True):
+            return self._is_own(node, path)
+        is_modified = path == node.depfile or any(covers(pattern, path) for pattern in node.modifies)
+        return is_modified or absolute(self._root, path) in seen.access.writes
 
     def _comes_first(self, owner: str, node: Node) -> bool:
         return owner == node.id or owner in self._graph.closure(self._graph.before[node.id])

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 
-from orch.audit.slots import reworded
+from orch.audit.slots import is_slot, reworded
 from orch.cache.atomic import write_atomic
 from orch.graph.errors import StateError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from orch.audit.proposal import Proposal
+
+_LINE_FEED = re.compile(r"(?<!\r)\n")
 
 
 def load_editor() -> None:
@@ -53,10 +56,12 @@ def edited(text: str, file: str, proposals: Iterable[Proposal]) -> str:
             held = table.get(one.key, [])
             table[one.key] = reworded(held, one.slot, one.add) if one.key == "cmd" else [*held, *one.add]
         new = str(document.as_string())
+        if newline == "\r\n" and not _LINE_FEED.search(text):
+            new = _LINE_FEED.sub(newline, new)
         if tomllib.loads(new) == wanted:
             return new
         reason = "more than the lists would change"
-    except (TOMLKitError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (TOMLKitError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error)
     raise StateError(f"{file} cannot be edited here", [("reason", reason)], "add the lines by hand")
 
@@ -93,11 +98,11 @@ def _reword(table: Any, slot: str, words: tuple[str, ...]) -> None:
 
     held = table["cmd"]
     if isinstance(held, list):
-        new = reworded(list(held), slot, words)
-        at = next(index for index, item in enumerate(held) if item not in words and item != new[index])  # type: ignore[index]
-        held[at] = words[0]
-        for word in reversed(words[1:]):
-            held.insert(at + 1, word)
+        for at in reversed(range(len(held))):
+            if is_slot(str(held[at]), slot):
+                held[at] = words[0]
+                for word in reversed(words[1:]):
+                    held.insert(at + 1, word)
         return
     raw: Any = tomlkit.parse("cmd = " + str(reworded(held.as_string(), slot, words)) + "\n")["cmd"]
     raw.trivia.trail, raw.trivia.comment = held.trivia.trail, held.trivia.comment

@@ -37,7 +37,7 @@ class Ground(NamedTuple):
 
     def is_noise(self, path: str) -> bool:
         """Whether neither reading nor writing it says anything."""
-        if not _OWN_NAMES.isdisjoint(path.split("/")) or path.endswith((".pyc", ".pyo")):
+        if not _OWN_NAMES.isdisjoint(self._names(path)) or path.endswith((".pyc", ".pyo")):
             return True
         is_inside = _is_in(path, (self.root,))
         if _is_in(path, self.scratch) and not is_inside and not _is_in(path, self.beside):
@@ -55,6 +55,14 @@ class Ground(NamedTuple):
             return _is_in(path, tools)
         return _is_in(path, _SYSTEM) or _is_in(path, tools)
 
+    def _names(self, path: str) -> list[str]:
+        """The names in a path, without those that the root has as well."""
+        names, own = path.split("/"), self.root.split("/")
+        shared = next(
+            (at for at, (one, other) in enumerate(zip(names, own, strict=False)) if one != other), len(own)
+        )
+        return names[shared:]
+
     def _is_settings(self, path: str) -> bool:
         """Whether it is one of the user's settings or caches: below `~/.x`, or `~/.x` itself."""
         return bool(self.home) and path.startswith(self.home + "/.")
@@ -66,7 +74,7 @@ def ground_of(root: str, env: Mapping[str, str], programs: Iterable[str]) -> Gro
     home = os.path.realpath(home) if home.startswith("/") else ""
     scratch = tuple(dict.fromkeys(os.path.realpath(one) for one in (*_SCRATCH, env.get("TMPDIR") or "/tmp")))
     folders = [one for one in env.get("PATH", os.defpath).split(":") if one.startswith("/")]
-    folders += sorted({dirname(program) for program in programs})
+    folders += sorted(_homes(programs, frozenset(folders)))
     tools: dict[str, None] = dict.fromkeys(map(os.path.realpath, (sys.prefix, sys.base_prefix)))
     for folder in folders:
         for place in {folder, os.path.realpath(folder)}:
@@ -75,6 +83,20 @@ def ground_of(root: str, env: Mapping[str, str], programs: Iterable[str]) -> Gro
         "/".join(root.split("/")[: one.count("/") + 2]) for one in scratch if root.startswith(one + "/")
     )
     return Ground(root, scratch, tuple(one for one in beside if one != root), tuple(tools), home)
+
+
+def _homes(programs: Iterable[str], searched: frozenset[str]) -> set[str]:
+    """The folders of programs that are kept as programs are: in a `bin`, or on PATH, if only by a link.
+
+    A script that lies just anywhere speaks for nothing but itself.
+    """
+    real = {os.path.realpath(one) for one in searched}
+    found: set[str] = set()
+    for program in programs:
+        folder = dirname(program)
+        if basename(folder) in _PROGRAM_FOLDERS or folder in searched or folder in real:
+            found |= {folder, dirname(os.path.realpath(program))}
+    return found
 
 
 def _tools_at(folder: str, root: str, home: str) -> list[str]:

@@ -49,12 +49,22 @@ class Labels:
         return {name: value for name, value in found.items() if value}
 
     def shapes(self, node: str, path: str) -> Iterator[str]:
-        """The path with a value of the instance as a template, where it stands by itself."""
-        for name, value in self.values(node).items():
+        """The path with a value of the instance as a template, where it stands by itself.
+
+        The folder of its file says little alone: it becomes one beside another only.
+        """
+        values = self.values(node)
+        folder = values.pop(f"{self._file}.dir", "")
+        for name, value in values.items():
             alone = rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
             found = re.sub(alone, f"{{{{ {name} }}}}", path)
             if found != path:
                 yield found
+                rest = path.removeprefix(folder + "/")
+                if folder and rest != path and name != self._file:
+                    inner = re.sub(alone, f"{{{{ {name} }}}}", rest)
+                    if inner != rest:
+                        yield f"{{{{ {self._file}.dir }}}}/{inner}"
 
     def fill(self, node: str, shape: str) -> str:
         """The path that a shape means for an instance."""

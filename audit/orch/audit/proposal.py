@@ -7,23 +7,25 @@ file of its own, a template says so; else the list names the files of all. What 
 from __future__ import annotations
 
 import os
-from posixpath import basename, dirname, relpath, splitext
+from posixpath import basename, dirname, join, normpath, relpath, splitext
 
 from orch.audit.labels import Labels
-from orch.audit.slots import instead_of, takes
+from orch.audit.slots import instead_of, is_plain, takes
 from orch.graph.value import NamedTuple
 from orch.rules.glob import has_wildcard
 from orch.rules.ignore import Ignore
-from orch.rules.match import owner_of
+from orch.rules.match import matches, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from orch.audit.compare import Findings
     from orch.engine.project import Project
     from orch.orchfile.declaration import TaskDecl
 
+_RUNS_ONCE = "it runs always, and with this alone it would run but once: say what it depends on, too"
+_NO_CHECK = "it runs always: with `outputs = []` beside this it would run only when one of these changes"
 _MOST_NAMED = 5  # files of one folder with one ending; more become a wildcard
 
 
@@ -76,11 +78,21 @@ def propose(
     for one in findings:
         by_task.setdefault(project.graph.nodes[one.node].task, []).append(one)
     ignore = Ignore(project.root)
-    return [
-        proposal
-        for task, found in by_task.items()
-        for proposal in _Task(project, project.declarations.tasks[task], found, ignore).proposals(is_tracked)
-    ]
+    contested = _contested(by_task)
+    found: list[Proposal] = []
+    for task, own in by_task.items():
+        worker = _Task(project, project.declarations.tasks[task], own, ignore)
+        found += worker.proposals(is_tracked, contested)
+    return found
+
+
+def _contested(by_task: Mapping[str, Sequence[Findings]]) -> frozenset[str]:
+    """The undeclared files that several tasks write: whose they are, only their author knows."""
+    writers: dict[str, set[str]] = {}
+    for task, found in by_task.items():
+        for written in (each for one in found for each in one.writes):
+            writers.setdefault(written.path, set()).add(task)
+    return frozenset(path for path, tasks in writers.items() if len(tasks) > 1)
 
 
 class _Task:
@@ -95,35 +107,54 @@ class _Task:
         self._ids = project.graph.tasks[decl.name]
         self._labels = Labels(decl)
 
-    def proposals(self, is_tracked: Callable[[str], bool]) -> list[Proposal]:
-        inputs: dict[str, list[str]] = {}  # path -> the instances that read it
-        makers: dict[str, dict[str, list[str]]] = {}  # task -> path of its output -> the readers
-        outputs: dict[str, list[str]] = {}
+    def proposals(self, is_tracked: Callable[[str], bool], contested: frozenset[str]) -> list[Proposal]:
+        outputs: dict[str, list[str]] = {}  # path -> the instances that write it
         modifies: dict[str, list[str]] = {}
         for one in self._found:
-            for read in one.reads:
+            for written in one.writes:
+                is_ours = not (written.how == "removed" or written.owner or written.path.startswith("/"))
+                if is_ours and written.path not in contested:
+                    was_source = written.how == "changed" or is_tracked(written.path)
+                    (modifies if was_source else outputs).setdefault(written.path, []).append(one.node)
+        wanted = {
+            **self._wanted_reads(modifies),
+            "outputs": self._entries(outputs, is_shared=False),
+            "modifies": self._entries(modifies, is_shared=False),
+        }
+        ends_always = self._is_always and bool(wanted["outputs"] or wanted["modifies"])
+        if ends_always:
+            wanted = {**wanted, **self._wanted_reads(modifies, all_of_them=True)}
+        found = [self._proposal(key, add) for key, add in wanted.items() if add]
+        if ends_always and not (wanted["inputs"] or wanted["needs"]):
+            found = [one._replace(by_hand=_RUNS_ONCE) for one in found]
+        elif (
+            self._is_always and not ends_always
+        ):  # `inputs` alone are refused, and `outputs = []` is a promise
+            found = [one._replace(by_hand=_NO_CHECK) if one.key == "inputs" else one for one in found]
+        return [each for one in found for each in self._spared(one)]
+
+    @property
+    def _is_always(self) -> bool:
+        """Whether it is run always for want of any list, so that the first one ends that."""
+        return self._graph.nodes[self._ids[0]].always and not self._decl.table.get("always")
+
+    def _wanted_reads(
+        self, modifies: Mapping[str, object], *, all_of_them: bool = False
+    ) -> dict[str, list[str]]:
+        inputs: dict[str, list[str]] = {}  # path -> the instances that read it
+        makers: dict[str, dict[str, list[str]]] = {}  # task -> path of its output -> the readers
+        for one in self._found:
+            for read in (*one.reads, *(one.spared if all_of_them else ())):
                 task = self._graph.nodes[read.owner].task if read.owner else ""
                 place = makers.setdefault(task, {}) if task else inputs
                 place.setdefault(read.path, []).append(one.node)
-            for written in one.writes:
-                if written.how == "removed" or written.owner or written.path.startswith("/"):
-                    continue
-                was_source = written.how == "changed" or is_tracked(written.path)
-                (modifies if was_source else outputs).setdefault(written.path, []).append(one.node)
         for path in modifies:
             inputs.pop(path, None)
         needs: list[str] = []
         extra: list[str] = []
         for task, paths in makers.items():
             self._take(task, paths, needs, extra)
-        wanted = {
-            "needs": needs,
-            "inputs": [*self._shortened(self._entries(inputs, must_exist=True)), *extra],
-            "outputs": self._entries(outputs, is_shared=False),
-            "modifies": self._entries(modifies, is_shared=False),
-        }
-        found = [self._proposal(key, add) for key, add in wanted.items() if add]
-        return [each for one in found for each in self._spared(one)]
+        return {"needs": needs, "inputs": [*self._shortened(self._entries(inputs, must_exist=True)), *extra]}
 
     def _spared(self, proposal: Proposal) -> list[Proposal]:
         """More files, but not for the command: `{{ inputs }}` in it goes on to mean those of before."""
@@ -131,7 +162,8 @@ class _Task:
         if not takes(self._graph.nodes[self._ids[0]], key):
             return [proposal]
         words = instead_of(key, self._decl.table)
-        if words is None:
+        nodes = [self._graph.nodes[name] for name in self._ids]
+        if words is None or not all(is_plain(node, key, words) for node in nodes):
             grows = f"its cmd holds {{{{ {key} }}}}, which would hold these too: write there what is meant"
             return [proposal._replace(by_hand=grows)]
         return [Proposal(proposal.file, proposal.task, "cmd", words, slot=key), proposal]
@@ -184,7 +216,9 @@ class _Task:
         good = {
             shape: nodes
             for shape, nodes in shapes.items()
-            if nodes == watched and (not must_exist or self._exists_for_all(shape))
+            if nodes == watched
+            and len({self._labels.fill(node, shape) for node in self._ids}) > 1
+            and (not must_exist or self._exists_for_all(shape))
         }
         entries: dict[str, None] = {}
         for path, nodes in paths.items():
@@ -193,7 +227,7 @@ class _Task:
                 for shape in good
                 if all(self._labels.fill(node, shape) == self._relative(path) for node in nodes)
             ]
-            if fitting:
+            if fitting and not (is_shared and len(watched) > 1 and set(nodes) == watched):
                 entries[fitting[0]] = None
             elif is_shared:
                 entries[self._written(path)] = None
@@ -223,9 +257,23 @@ class _Task:
                 alike.setdefault((dirname(entry), splitext(basename(entry))[1]), []).append(entry)
         short: dict[str, str] = {}
         for (folder, ending), files in alike.items():
-            if len(files) > _MOST_NAMED:
-                short.update(dict.fromkeys(files, f"{folder}/*{ending}" if folder else f"*{ending}"))
+            wildcard = f"{folder}/*{ending}" if folder else f"*{ending}"
+            if len(files) > _MOST_NAMED and not self._meets_outputs(wildcard):
+                short.update(dict.fromkeys(files, wildcard))
         return list(dict.fromkeys(short.get(entry, entry) for entry in entries))
+
+    def _meets_outputs(self, wildcard: str) -> bool:
+        """Whether it means what some task makes, and so would need that task."""
+        graph = self._graph
+        pattern = normpath(join(self._folder, wildcard))
+        folder = dirname(pattern)
+        if any(matches(pattern, path) for path in graph.owners):
+            return True
+        globs = (glob for glob, _ in graph.globs)
+        trees = (f"{tree}/" for tree in graph.trees)
+        return any(dirname(glob) == folder or "**" in glob for glob in globs) or any(
+            f"{folder}/".startswith(tree) for tree in trees
+        )
 
 
 def _is_text(text: str) -> bool:

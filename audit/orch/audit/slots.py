@@ -5,6 +5,7 @@ Knows nothing of why a list grows.
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 TYPE_CHECKING = False
@@ -49,8 +50,21 @@ def reworded(command: object, slot: str, words: Sequence[str]) -> object:
     return plain.sub(lambda _: " ".join(words), str(command))
 
 
+def is_slot(word: str, slot: str) -> bool:
+    """Whether a word of a list is the slot and nothing else."""
+    return bool(_slot(slot).fullmatch(word))
+
+
 def _slot(name: str) -> re.Pattern[str]:
     return re.compile(rf"\{{\{{\s*{name}\s*\}}\}}")
+
+
+def is_plain(node: Node, slot: str, words: Sequence[str]) -> bool:
+    """Whether the words of a list are what the slot means to this node: each file once, in its plain form."""
+    patterns = (node.inputs if slot == "inputs" else node.outputs) or ()
+    paths = [pattern.path for pattern in patterns if pattern.kind == "file"]
+    is_whole = len(set(paths)) == len(patterns) == len(words)
+    return is_whole and all(posixpath.normpath(word) == word for word in words)
 
 
 def takes(node: Node, slot: str) -> bool:

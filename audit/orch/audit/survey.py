@@ -5,7 +5,7 @@ Knows nothing of how findings are shown, and of what to do about them.
 
 from __future__ import annotations
 
-from orch.audit.access import follow
+from orch.audit.access import follow, follow_all
 from orch.audit.compare import Comparer, Seen
 from orch.audit.disk import Disk, below
 from orch.audit.ground import ground_of
@@ -15,12 +15,12 @@ from orch.rules.match import owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orch.audit.compare import Findings
     from orch.audit.watch import Watch
+    from orch.cache.record import Record
     from orch.engine.project import Project
-    from orch.engine.survey import Survey
 
 
 class Excess(NamedTuple):
@@ -52,9 +52,17 @@ class Audit(NamedTuple):
         return any(one.has_undeclared for one in self.findings)
 
 
-def look_back(watch: Watch, survey: Survey, names: tuple[str, ...], run: str) -> Audit:
-    """Compare what the build `run` did with the declarations; raises StateError if nothing was seen of it."""
-    project, graph = survey.project, survey.project.graph
+class Build(NamedTuple):
+    """The build that was watched: of which project, and what is recorded after it."""
+
+    project: Project
+    records: Mapping[str, Record]
+    run: str
+
+
+def look_back(watch: Watch, build: Build, names: tuple[str, ...]) -> Audit:
+    """Compare what a build did with the declarations that it had; StateError if nothing was seen of it."""
+    project, graph = build.project, build.project.graph
     root = project.root
     disk = Disk(watch.before, lambda path: bool(owner_of(graph, below(root, path))))
     sources = {source.path for source in project.declarations.sources}
@@ -63,23 +71,25 @@ def look_back(watch: Watch, survey: Survey, names: tuple[str, ...], run: str) ->
     findings: list[Findings] = []
     unseen: list[str] = []
     for name in names:
-        sight = watch.sights.get(name)
-        calls = sight.calls() if sight else []
-        record = survey.memory.records.get(name)
-        ran = record is not None and record.run == run
-        if sight is None or not calls:
-            if sight and record and ran and record.status == "ok":
+        sights = watch.sights.get(name, [])
+        tries = [calls for one in sights if (calls := one.calls())]
+        record = build.records.get(name)
+        has_run = record is not None and record.run == build.run
+        if not tries:
+            if sights and record and has_run and record.status == "ok":
                 raise StateError(f"strace saw nothing of {name}, which ran well", hint="is it setuid?")
             unseen.append(name)
             continue
-        access = follow(calls, sight.cwd, disk)
+        sight = sights[-1]
+        access = follow_all(tries, sight.cwd, disk)
         seen = Seen(
             node=graph.nodes[name],
             inputs=sight.assessment.inputs,
-            discovered=record.discovered if record and ran else (),
+            discovered=record.discovered if record and has_run else (),
             env=sight.env,
             access=access,
-            ended_well=bool(record and ran and record.status == "ok"),
+            last=follow(tries[-1], sight.cwd, disk) if len(tries) > 1 else access,
+            ended_well=bool(record and has_run and record.status == "ok"),
         )
         findings.append(comparer.compare(seen, ground_of(root, sight.env, access.programs)))
     return Audit(tuple(findings), tuple(unseen), tuple(_excess(project, findings)))

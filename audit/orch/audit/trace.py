@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from operator import itemgetter
 
 from orch.graph.value import NamedTuple
 
@@ -48,10 +49,22 @@ class Call(NamedTuple):
     here: str  # the current folder of the process, "" where it was not shown
 
 
+_UNKNOWN = Call(0, 0, "", (), "", 0, "", "")
+
+
 def in_order(traces: Iterable[tuple[int, bytes]]) -> list[Call]:
     """The calls of all processes, given as pid and trace."""
-    found = [call for pid, trace in traces for line in trace.split(b"\n") if (call := parse_line(pid, line))]
-    return sorted(found, key=lambda call: call.began_s)
+    known: dict[bytes, Call | None] = {}  # by what follows the time: a loop says the same again and again
+    found: list[Call] = []
+    for pid, trace in traces:
+        for line in trace.split(b"\n"):
+            when, _, rest = line.partition(b" ")
+            call = known.get(rest, _UNKNOWN)
+            if call is _UNKNOWN:
+                call = known[rest] = parse_line(pid, line)
+            if call is not None:
+                found.append(Call(float(when), pid, *call[2:]))
+    return sorted(found, key=itemgetter(0))
 
 
 def parse_line(pid: int, line: bytes) -> Call | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from orch.audit.disk import interpreter_of
 from orch.audit.trace import in_order
 from orch.engine.sweep import remove_scratch
 from orch.graph.errors import StateError
@@ -41,7 +42,6 @@ _INSTALL = "install strace, as with `apt install strace`"
 class Sight(NamedTuple):
     """One attempt that was watched."""
 
-    node: Node
     assessment: Assessment
     cwd: str  # absolute
     env: Mapping[str, str]
@@ -59,14 +59,14 @@ class Sight(NamedTuple):
 
 
 class Watch:
-    """Watches the attempts of the named nodes of one build; of several tries the last one counts."""
+    """Watches the attempts of the named nodes of one build, with all tries of each."""
 
     def __init__(self, root: str, nodes: frozenset[str], strace: str) -> None:
         self._root = root
         self.nodes = nodes
         self._strace = strace
         self._scratch: list[str] = []
-        self.sights: dict[str, Sight] = {}
+        self.sights: dict[str, list[Sight]] = {}
         self.before: frozenset[str] = frozenset()  # the files below the root when the first one began
 
     def wrap(self, node: Node, assessment: Assessment, job: Job) -> Job:
@@ -74,22 +74,36 @@ class Watch:
         cwd = os.path.normpath(os.path.join(self._root, job.cwd))
         if node.id not in self.nodes or not job.argv:
             return job
-        if find_program(job.argv[0], job.env.get("PATH"), cwd) is None:
-            return job  # whoever starts it says so
+        program = find_program(job.argv[0], job.env.get("PATH"), cwd)
+        if program is None or not _can_start(os.path.join(cwd, program.path), cwd):
+            return job  # whoever starts it says why
         if not self.sights:
             self.before = frozenset(_files_below(self._root))
         folder = f"{self._root}/.orch/tmp/{os.urandom(8).hex()}"
         os.mkdir(folder, 0o700)
         self._scratch.append(folder)
-        self.sights[node.id] = Sight(node, assessment, cwd, job.env, folder)
+        self.sights.setdefault(node.id, []).append(Sight(assessment, cwd, job.env, folder))
         into = ("-ff", "-A", "-o", f"{folder}/trace")  # appended to: a pid may come twice
-        argv = (self._strace, *FLAGS, *into, "--", *job.argv)
-        return job._replace(argv=argv, onlooker=self._strace)
+        return job._replace(onlooker=(self._strace, *FLAGS, *into, "--"))
 
     def close(self) -> None:
         """Remove the traces."""
         for folder in self._scratch:
             remove_scratch(folder)
+
+
+def _can_start(path: str, cwd: str) -> bool:
+    """Whether the kernel knows what to do with a program: one of its own, or a script of one."""
+    interpreter = interpreter_of(path)
+    if interpreter:
+        return os.access(os.path.join(cwd, interpreter), os.X_OK)
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except PermissionError:
+        return True  # executable is enough
+    except OSError:
+        return False
 
 
 def find_strace(environ: Mapping[str, str]) -> str:

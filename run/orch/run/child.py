@@ -48,7 +48,7 @@ class Job(NamedTuple):
     interactive: bool = False  # has the terminal, no log
     max_bytes: int = 0  # of output; more ends it; 0 = any
     error_path: str = ""  # absolute; where standard error goes if not to the log
-    onlooker: str = ""  # a program that follows the task from aside: it is none of what the task left
+    onlooker: tuple[str, ...] = ()  # an argv that follows the job from aside: it is none of what that left
     confine: Confinement | None = None  # what it may not do; None = whatever we may
 
 
@@ -158,7 +158,7 @@ class Child:
     def _name(self, left: Iterable[int]) -> None:
         found = [descent.describe(pid) for pid in left]
         if self.job.onlooker:
-            found = [one for one in found if f"({self.job.onlooker} " not in one]
+            found = [one for one in found if f"({self.job.onlooker[0]} " not in one]
         names = dict.fromkeys((*self._exit.leftovers, *found))
         self._exit = self._exit._replace(leftovers=tuple(names))
 

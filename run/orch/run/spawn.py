@@ -62,6 +62,9 @@ class Spawner:
             path = found.path if found else job.argv[0]
             confinement = job.confine
             if confinement is None:
+                if job.onlooker:
+                    followed = job._replace(argv=(*job.onlooker, *job.argv))
+                    return self._spawn(job.onlooker[0], followed, sink)
                 return self._spawn(path, job, sink)
             if confinement.prefix:
                 carried = job._replace(argv=(*confinement.prefix, *job.argv))
