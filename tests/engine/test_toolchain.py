@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from orch.engine.sandbox.toolchain import Toolchain, is_system
+from orch.engine.sandbox.toolchain import Toolchain, system_of
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
     """A home with a project and tools in it."""
-    for folder in ("home/project/tools/bin", "home/.tool/bin", "home/bin", "opt/x/bin", "venv/bin"):
+    for folder in (
+        "home/project/tools/bin",
+        "home/.tool/bin",
+        "home/.tool/lib",
+        "home/bin",
+        "opt/x/bin",
+        "venv/bin",
+    ):
         (tmp_path / folder).mkdir(parents=True)
     return tmp_path
 
@@ -29,9 +36,9 @@ def around(disk: Path, *folders: str) -> list[str]:
     ("folder", "read"),
     [
         ("opt/x/bin", ["opt/x"]),
-        ("home/.tool/bin", ["home/.tool"]),
+        ("home/.tool/bin", ["home/.tool/bin", "home/.tool/lib"]),  # never a dot-folder as a whole
         ("home/bin", ["home/bin"]),  # never the home folder
-        ("home/project/tools/bin", ["home/project/tools"]),
+        ("home/project/tools/bin", ["home/project/tools/bin"]),  # never more of the project
         ("home/project/tools", ["home/project/tools"]),  # never the project
         ("home/project", []),
         ("home", []),
@@ -68,6 +75,22 @@ def test_links_and_interpreters_of_a_program(disk: Path) -> None:
     assert tools.of_program("loop", f"{disk}/home/bin", "/") == ()
 
 
+def test_what_installs_itself_below_a_home(disk: Path) -> None:
+    """The prefix of the program itself, as pyenv and uv lay them out; never ~/.local or ~/.tool."""
+    for folder in ("home/.tool/versions/3/bin", "home/.local/bin"):
+        (disk / folder).mkdir(parents=True)
+    for program in ("home/.tool/versions/3/bin/python", "home/.local/bin/other"):
+        (disk / program).touch(0o755)
+    tools = Toolchain(str(disk / "home/project"), str(disk / "home"))
+    found = tools.of_program("python", f"{disk}/home/.tool/versions/3/bin", "/")
+    assert str(disk / "home/.tool/versions/3") in found
+    found = tools.of_program("other", f"{disk}/home/.local/bin", "/")
+    assert [os.path.relpath(one, disk) for one in found] == ["home/.local/bin/other", "home/.local/bin"]
+
+
 def test_what_is_the_systems() -> None:
-    assert is_system("/usr/lib/x")
-    assert not is_system("/home")
+    assert {"/usr", "/etc", "/opt"} <= set(system_of("/home/me/project", "/home/me"))
+    assert "/opt" not in system_of("/opt/project", "/home/me")
+    found = system_of("/usr/src/app", "/root")
+    assert "/usr/bin" in found
+    assert not {"/usr", "/usr/src"} & set(found)

@@ -221,7 +221,11 @@ def test_exit_codes_and_signals(boxed: Boxed, cmd: str, code: int) -> None:
     boxed.write("in", "1")
     boxed.orchfile(one(cmd))
     boxed.run("build", expect=1)
-    assert boxed.manifest()["nodes"]["t"]["exit_code"] == code
+    entry = boxed.manifest()["nodes"]["t"]
+    assert entry["exit_code"] == code
+    if code > 128 and boxed.engine != "staged":
+        assert entry["failure"] == f"it was ended by signal {code - 128}"
+    assert ("--mode local" in entry.get("hint", "")) is (code < 128)
 
 
 def test_a_program_that_is_not_there(boxed: Boxed) -> None:
@@ -346,7 +350,7 @@ def test_all_below_the_root_may_be_read_but_what_is_orchs(boxed: Boxed) -> None:
 
 def test_an_interactive_task_is_refused(boxed: Boxed) -> None:
     boxed.orchfile("version = 1\n[tasks.t]\ninteractive = true\ncmd = 'true'\n")
-    assert "it is interactive" in boxed.run("build", "t", expect=1).err
+    assert "t is interactive" in boxed.run("build", "t", expect=2).err
 
 
 def test_what_fails_for_itself_says_so(boxed: Boxed) -> None:

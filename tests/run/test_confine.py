@@ -82,7 +82,7 @@ def test_an_empty_network(folder: Path) -> None:
         script = f"exec bash -c ': < /dev/tcp/127.0.0.1/{server.getsockname()[1]}'"
         ended, said = run(folder, script, Confinement(is_offline=True))
     assert ended.code
-    assert "unreachable" in said
+    assert "refused" in said
 
 
 def test_who_cannot_be_confined_does_not_start(folder: Path) -> None:

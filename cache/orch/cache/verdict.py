@@ -42,7 +42,8 @@ class Reason(NamedTuple):
         if self.kind in _PLAIN:
             return _PLAIN[self.kind]
         if self.kind == "mode":
-            return f"it was made in mode {self.old}"
+            staged = " (a sandbox that denies no reading)" if self.old == "staged" else ""
+            return f"it was made in mode {self.old}{staged}"
         if self.kind == "output":
             return f"output {self.name} {_how(self.old, self.new)}"
         what, _, which = self.name.partition(":")

@@ -111,6 +111,7 @@ def build(
             if run.clear_up(project):
                 os.chdir(start)
                 project = open_project(start, request.file, request.profile, asked=asked)
+                run.permit = _permitted(project, asked, request, environ)
             shield.check()
             summary = run.build(project, make_reporter, began_s, shield.check)
             summary = recorder.finish(stopped_late(summary, shield.number))
@@ -138,7 +139,7 @@ class _Run:
         self._store = store
         self._place = store.place
         self._id = origin.run
-        self._permit = origin.permit
+        self.permit = origin.permit
         session = store.begin(session_of(self._id, origin.argv, environ))
         bury_dead(store, recorder)
         settle_runs(self._place, self._id, recorder)
@@ -186,13 +187,13 @@ class _Run:
             closed_for=ends.closed_for if ends else open_for_all,
             wait_s=self._request.wait_s,
         )
-        driven = drive(confined(self._stand(project), self._permit, graph, memory), task)
+        driven = drive(confined(self._stand(project), self.permit, graph, memory), task)
         gave_up = driven.claims.waits.gave_up
         met, gated = Met(_missed(project, selection, schedule)), UNGATED
         if ends and not driven.foreman.stopped_by and not gave_up:
             gates, gated = ends.conclude(self._recorder, self._place)
             met = Met(tuple({**dict(ends.missed), **dict(met.missed)}.items()), gates)
-        if self._request.is_plain and _is_good(schedule, met):
+        if self._request.is_plain and self.permit.is_lasting and _is_good(schedule, met):
             found = Found(driven.observer, memory, self._clock, gated)
             self.seal = lambda: self._seal(project, selected, found)
         if self._store.notice:

@@ -34,10 +34,14 @@ if TYPE_CHECKING:
 
     Collect = Callable[[Node], Failure | None]
 
-_HINTS = {
-    "sandbox": "it ran in a sandbox, which shows it what it declares and nothing else;"
+_HINT = (
+    "it ran in a sandbox, which shows it what it declares and nothing else;"
     " if --mode local does better, an input is not declared"
-}
+)
+_HINTS = {"sandbox": _HINT, "staged": _HINT}
+
+
+_ENDING = (1, 2, 3, 4, 6, 7, 8, 9, 11, 13, 15)  # signals that end a process, as it is told by 128 + n
 
 
 def nothing_to_collect(node: Node) -> Failure | None:
@@ -77,9 +81,12 @@ class Evaluator:
         node = started.node
         strayed = self._terms.collect(node)
         found = find_outputs(node)
-        failure = _by_itself(ended)
+        failure = _by_itself(ended, is_carried=node.mode == "sandbox")
         if failure:
-            failure = failure._replace(hint=self._undeclared(node) or _HINTS.get(node.mode, ""))
+            is_plain = ended.code and failure.sentence == f"exit code {ended.code}"
+            failure = failure._replace(
+                hint=self._undeclared(node) or (_HINTS.get(node.mode, "") if is_plain else "")
+            )
         failure = failure or strayed
         if failure is None and found.missing:
             first, *others = found.missing
@@ -242,14 +249,19 @@ def _changed(path: str, started: Started) -> Failure:
     return Failure(f"its input {path} changed while it ran, so the result does not count", hint)
 
 
-def _by_itself(ended: Exit) -> Failure | None:
-    """Why the end of the process alone makes the attempt a failure."""
+def _by_itself(ended: Exit, *, is_carried: bool) -> Failure | None:
+    """Why the end of the process alone makes the attempt a failure.
+
+    `is_carried`: by a program that tells of a signal as a shell does, by 128 more than its number.
+    """
     if ended.timed_out:
         return Failure(f"it ran longer than its timeout ({ended.duration_s:.1f} s) and was ended")
     if ended.failure:
         return Failure(ended.failure)
     if ended.killed or ended.signal:
         return Failure(f"it was ended by signal {ended.signal or ended.code - 128}")
+    if is_carried and ended.code - 128 in _ENDING:
+        return Failure(f"it was ended by signal {ended.code - 128}")
     return Failure(f"exit code {ended.code}") if ended.code else None
 
 

@@ -214,7 +214,11 @@ class _Run:
         snapshot = self._start.snapshot
         kept = self._place.path("tmp" if was_disarmed else "snapshot", self._start.name)
         try:
-            news = None if len(snapshot.news) >= MOST_NEWS else self._news(observer, schedule)
+            news = (
+                None
+                if len(snapshot.news) >= MOST_NEWS or not self._permit.is_lasting
+                else self._news(observer, schedule)
+            )
             if news:
                 self._store.if_alone(lambda: self._put_back(kept, news, was_disarmed))
         except Exception:  # Unfit, or what it may be: the records are final

@@ -9,9 +9,10 @@ import os
 import time
 
 from orch.evidence.manifest import moment
-from orch.graph.errors import NotGranted
+from orch.graph.errors import NotGranted, UsageError
 from orch.graph.value import NamedTuple
-from orch.rules.mode import DEFAULT, SANDBOX, Mode, mode_of_run
+from orch.rules.grant import need_at
+from orch.rules.mode import DEFAULT, SANDBOX, STAGED, Mode, mode_of_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ class Permit(NamedTuple):
     is_enforced: bool = False  # every task is kept from what it does not declare
     grants: tuple[Mapping[str, object], ...] = ()
     escalations: tuple[Mapping[str, object], ...] = ()
+    held: tuple[Grant, ...] = ()  # what the profile and the command line grant; () = all
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether what is fresh for this run is so for the next one: its results are of the best kind."""
+        return self.engine is None or self.engine.denies_reads
+
+    def may_read(self, path: str) -> bool:
+        """Whether the run grants reading what lies at an absolute path."""
+        return not self.held or any(one.holds(need_at("read", path)) for one in self.held)
 
 
 def permit_of(
@@ -70,7 +81,25 @@ def permit_of(
 
     wants_offline = any(not (node.permissions and node.permissions.network) for node in confined)
     engine = choose_engine(environ, wants_offline=wants_offline)
+    refuse_interactive(confined)
+    if not engine.denies_reads:
+        mark_staged(graph)
     return Permit(mode, modes, engine, engine.denies_reads and len(confined) == len(nodes))
+
+
+def refuse_interactive(confined: Iterable[Node]) -> None:
+    """Raise UsageError if one of these nodes, which are to be confined, asks its user something."""
+    for node in confined:
+        if node.limits.interactive:
+            hint = "run it with --mode local"
+            raise UsageError(f"{node.id} is interactive, which no task in a sandbox can be", hint=hint)
+
+
+def mark_staged(graph: BuildGraph) -> None:
+    """Let confined nodes be of the mode in which their results are made: no stricter run takes these."""
+    for name, node in graph.nodes.items():
+        if node.mode == SANDBOX:
+            graph.nodes[name] = node._replace(mode=STAGED)
 
 
 def granted(
@@ -79,8 +108,14 @@ def granted(
     selected: Iterable[str],
     allowed: Iterable[Allowed],
     environ: Mapping[str, str],
+    *,
+    records: bool = True,
 ) -> Permit:
-    """The permit with what the run grants; raises NotGranted if a selected node needs more."""
+    """The permit with what the run grants; raises NotGranted if a selected node needs more.
+
+    Without `records` it does not find out who this is, for which git would be asked.
+    """
+    from orch.engine.leads import led_out, outside_files
     from orch.rules.grant import grant_facts, needs_of
 
     profile = project.profile.name if project.profile and project.profile.permissions is not None else ""
@@ -90,11 +125,13 @@ def granted(
     lacking: dict[tuple[str, Need], None] = {}
     used: dict[tuple[Allowed, str], dict[str, None]] = {}
     beyond = [(one, _as_grant(one)) for one in allowed]
+    permit = permit._replace(held=(project.grant, *(grant for _, grant in beyond)))
     chosen = set(selected)
     for name in project.graph.order:
         if name in chosen:
             node = project.graph.nodes[name]
-            for need in needs_of(project.graph, node):
+            needs = list(needs_of(project.graph, node))
+            for need in (*needs, *outside_files(project, node), *led_out(project, node, needs)):
                 if project.grant.holds(need):
                     continue
                 given = next((one for one, grant in beyond if grant.holds(need)), None)
@@ -104,7 +141,7 @@ def granted(
                     used.setdefault((given, need.value), {})[node.task] = None
     if lacking:
         raise _refusal(list(lacking), profile)
-    if not used:
+    if not used or not records:
         return permit
     by, now = _who(environ), moment(time.time_ns())
     told = tuple(
@@ -127,7 +164,7 @@ def confined(stand: Stand, permit: Permit, graph: BuildGraph, memory: Memory) ->
         return stand
     from orch.engine.sandbox.confiner import Confiner
 
-    confiner = Confiner(stand.store.place, permit.engine, graph, memory.made, stand.environ)
+    confiner = Confiner(stand.store.place, permit.engine, graph, memory.made, stand.environ, permit.may_read)
     before = stand.wrap
 
     def wrap(node: Node, assessment: Assessment, job: Job) -> Job:

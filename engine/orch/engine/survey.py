@@ -19,15 +19,17 @@ from orch.engine.project import open_project
 from orch.engine.reboot import without_young
 from orch.engine.sweep import vanished
 from orch.engine.targets import select
+from orch.graph.errors import StateError
 from orch.graph.value import NamedTuple
-from orch.rules.mode import asked_for
+from orch.rules.mode import SANDBOX, STAGED, asked_for
 from orch.run.orphan import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from orch.cache.stamp import Stamp
+    from orch.engine.permit import Allowed
     from orch.engine.project import Project
     from orch.engine.targets import Selection
 
@@ -56,6 +58,35 @@ class _StillClock(Clock):
         return True
 
 
+def foresee(project: Project, environ: Mapping[str, str]) -> None:
+    """Let nodes be of the mode in which a build would make their results."""
+    confined = [node for node in project.graph.nodes.values() if node.mode == SANDBOX]
+    if not confined:
+        return
+    from orch.engine.permit import mark_staged
+    from orch.engine.sandbox.choice import VARIABLE, choose_engine
+    from orch.run.landlock import version
+
+    name = environ.get(VARIABLE) or ("landlock" if version() else "")  # no need to try anything then
+    try:
+        name = name or choose_engine(environ, wants_offline=False).name
+    except StateError:
+        return
+    if name == STAGED:
+        mark_staged(project.graph)
+
+
+def foretell(
+    project: Project, selected: Collection[str], allowed: Iterable[Allowed], environ: Mapping[str, str]
+) -> None:
+    """Raise what a build of these nodes would raise before anything starts: NotGranted, UsageError."""
+    from orch.engine.permit import Permit, granted, refuse_interactive
+
+    nodes = (project.graph.nodes[name] for name in project.graph.order if name in selected)
+    refuse_interactive(node for node in nodes if node.mode in (SANDBOX, STAGED))
+    granted(Permit(), project, selected, allowed, environ, records=False)
+
+
 def take_survey(
     targets: Sequence[str],
     environ: Mapping[str, str],
@@ -75,6 +106,7 @@ def take_survey(
     if gone:
         os.chdir(start)
         project = open_project(start, file, profile, frozenset(gone), asked=asked)
+    foresee(project, environ)
     memory = Memory(state, project.graph)
     digests = Digests(project.root, state.stamps, _StillClock())
     observer = Observer(project.graph, digests, memory.made, environ)

@@ -90,11 +90,20 @@ def remove_old_scratch(place: Place, now_s: float) -> None:
 
 def remove_scratch(path: str) -> None:
     """Remove a file below `tmp/`, or a folder with all that is in it; raises OSError."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        os.chmod(path, 0o700)  # a task may have closed it
-        with os.scandir(path) as entries:
+    if os.path.islink(path) or not os.path.isdir(path):
+        if os.path.lexists(path):
+            os.unlink(path)
+        return
+    todo, folders = [path], []
+    while todo:  # a task may have made more levels than we could call
+        folder = todo.pop()
+        folders.append(folder)
+        os.chmod(folder, 0o700)  # a task may have closed it
+        with os.scandir(folder) as entries:
             for entry in list(entries):
-                remove_scratch(entry.path)
-        os.rmdir(path)
-    elif os.path.lexists(path):
-        os.unlink(path)
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(entry.path)
+                else:
+                    os.unlink(entry.path)
+    for folder in reversed(folders):
+        os.rmdir(folder)

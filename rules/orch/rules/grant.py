@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from orch.graph.task import Pattern
+from orch.graph.task import Command, Pattern
 from orch.graph.value import NamedTuple
 from orch.orchfile.declaration import PERMISSIONS, Profile
 from orch.rules.glob import has_wildcard
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from orch.graph.build_graph import BuildGraph
-    from orch.graph.task import Command, Node
+    from orch.graph.task import Node
     from orch.orchfile.declaration import Source
     from orch.orchfile.problems import Problems
 
+ANY = "*"  # any program whatever
+_SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh"))
+_FACT_SHELL = ("sh", "-c")
 SAFE = "safe"  # the predefined profile
+_RESERVED = frozenset((".git", ".orch"))
 _WORD = re.compile(r"\s*(?:[A-Za-z_]\w*=[^\s;&|$`'\"]*\s+)*([\w./+@%:,-]+)(?=[\s;&|<>]|$)")
 # What a shell does itself, so that the program that starts is the shell.
 _OWN_WORDS = frozenset(
@@ -68,8 +72,28 @@ class Grant(NamedTuple):
         if isinstance(granted, bool):
             return granted
         if need.pattern is None:
-            return need.value in granted
+            return need.value in granted or ANY in granted
+        if need.permission == "edit" and is_reserved(need.pattern.path):
+            return False
         return any(_holds(one, need.pattern) for one in granted)
+
+
+def is_reserved(path: str) -> bool:
+    """Whether a path lies in a folder that no task may change: git's, or orch's own.
+
+    >>> is_reserved(".git/hooks/x"), is_reserved("sub/.git"), is_reserved(".gitignore")
+    (True, True, False)
+    """
+    return not _RESERVED.isdisjoint(path.split("/"))
+
+
+def need_at(permission: str, path: str) -> Need:
+    """The need of a path that stands for itself, and for all below it.
+
+    >>> Grant(read=(Pattern("tree", "/keys"),)).holds(need_at("read", "/keys/id"))
+    True
+    """
+    return Need(permission, path, Pattern("file", path))
 
 
 _BELOW_ROOT = (Pattern("tree", "."),)
@@ -127,7 +151,8 @@ def needs_of(graph: BuildGraph, node: Node) -> Iterator[Need]:
     for permission, patterns in (("read", read), ("edit", edit)):
         for pattern in dict.fromkeys(one._replace(optional=False, entry=0) for one in patterns):
             yield Need(permission, pattern.written, pattern)
-    programs = (program_of(node.command), *node.tools, *(allowed.run if allowed else ()))
+    facts = (program_of(Command(_FACT_SHELL, ((fact,),))) for fact in node.facts)
+    programs = (program_of(node.command), *facts, *node.tools, *(allowed.run if allowed else ()))
     yield from (Need("run", name) for name in dict.fromkeys(programs) if name)
     if allowed and allowed.network:
         yield Need("network")
@@ -136,18 +161,28 @@ def needs_of(graph: BuildGraph, node: Node) -> Iterator[Need]:
 def program_of(command: Command) -> str:
     """The program that a command starts with; of a script that of its first word, else its shell.
 
-    >>> from orch.graph.task import Command
+    It is ANY where a template that is filled in later decides.
+
+    >>> from orch.graph.task import Command, Slot
     >>> sh = ("sh", "-c")
     >>> program_of(Command((), (("gcc",), ("a.c",)))), program_of(Command(sh, (("A=1 gcc -c a.c",),)))
     ('gcc', 'gcc')
+    >>> program_of(Command(("python3", "-c"), (("gcc",),))), program_of(Command(sh, (("cat", Slot("args")),)))
+    ('python3', '*')
     >>> program_of(Command(sh, (("for x in 1; do y; done",),))), program_of(Command(sh, (("$CC a.c",),)))
     ('sh', 'sh')
     """
     first = command.words[0] if command.words else ()
     if not command.shell:
-        return "".join(part for part in first if isinstance(part, str))
-    start = first[0] if first and isinstance(first[0], str) else ""
+        return "".join(map(str, first)) if all(isinstance(part, str) for part in first) else ANY
+    if command.shell[0].rpartition("/")[2] not in _SHELLS:
+        return command.shell[0]
+    start = first[0] if first else ""
+    if not isinstance(start, str):
+        return ANY
     found = _WORD.match(start)
+    if len(first) > 1 and (found[0] == start if found else not start.strip()):
+        return ANY  # a template goes on where the word seems to end
     return found[1] if found and found[1] not in _OWN_WORDS else command.shell[0]
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 VARIABLE = "ORCH_MODE"
 SANDBOX = "sandbox"
 DEFAULT = "local"
+STAGED = "staged"  # in which results are made where the sandbox denies no reading; nobody can ask for it
+_CARE = {DEFAULT: 0, STAGED: 1, SANDBOX: 2, LATER_MODE: 2}
 _KNOWN = (*MODES, LATER_MODE)
 
 
@@ -83,5 +85,7 @@ def accepts(mode: str, made_in: str) -> bool:
 
     >>> accepts("local", "sandbox"), accepts("sandbox", "local"), accepts("sandbox", "remote")
     (True, False, True)
+    >>> accepts("sandbox", "staged"), accepts("staged", "staged"), accepts("staged", "local")
+    (False, True, False)
     """
-    return mode != SANDBOX or made_in != DEFAULT
+    return _CARE.get(made_in, 0) >= _CARE.get(mode, 0)

@@ -6,7 +6,7 @@ import re
 from posixpath import join, normpath
 
 from orch.graph.task import Pattern
-from orch.rules.glob import PatternError, has_wildcard, matcher
+from orch.rules.glob import PatternError, has_wildcard, matcher, starts
 from orch.rules.template import bind
 
 TYPE_CHECKING = False
@@ -53,7 +53,23 @@ def parse(entry: str, folder: str, values: Mapping[str, Value]) -> Pattern:
         raise PatternError(f"{filled} mixes a wildcard with a value that holds one")
     path = below(folder, filled + "**" if filled.endswith("/") else filled)
     matcher(path)
+    if "{" in text and _strays(filled):
+        raise PatternError(f"{filled} has `..` or a root in braces: write it as several patterns")
     return Pattern("glob", path, negated, optional)
+
+
+def _strays(filled: str) -> bool:
+    """Whether an alternative of a pattern lies elsewhere than what stands before its first brace says."""
+    lead = filled.partition("{")[0]
+    is_absolute = lead.startswith("/")
+    is_above = ".." in filled[len(lead) :].split("/") or any(
+        ".." in tail for tails in starts(filled).values() for tail in tails
+    )
+    count = lead.rpartition("/")[0].split("/").count("..")
+    return is_above or any(
+        folder.startswith("/") is not is_absolute or folder.split("/").count("..") != count
+        for folder in starts(filled)
+    )
 
 
 def plain(text: str, cwd: str, values: Mapping[str, Value]) -> str:

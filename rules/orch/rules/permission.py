@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from orch.graph.task import Permissions
 from orch.rules.patterns import parse, plain
 
@@ -35,6 +37,8 @@ def permissions_of(decl: TaskDecl, values: Mapping[str, Value], problems: Proble
         pattern = parse(entry, folder, values)
         if pattern.path.startswith(("/", "../")) or pattern.path == "..":
             raise ValueError(f"{pattern.written} lies outside the root")
+        if any(one in (".git", ".orch") for one in re.split(r"[/{},]", pattern.path)):
+            raise ValueError(f"{pattern.written} lies in .git or .orch, which no task may change")
         return pattern
 
     return Permissions(

@@ -25,6 +25,7 @@ _FIRST = (1 << 13) - 1  # all file rights of version 1
 _READ_RIGHTS = _EXECUTE | _READ | _LIST
 _FILE_RIGHTS = _EXECUTE | _WRITE | _READ | _TRUNCATE | _DEVICE  # those that mean something for a file
 _TCP = 3  # bind and connect
+_SOCKETS, _SIGNALS = 1, 2  # what leads out of the sandbox otherwise
 _TCP_SINCE, _SCOPE_SINCE = 4, 6
 
 
@@ -43,14 +44,16 @@ def denies_tcp() -> bool:
 def make_ruleset(readable: Iterable[str], writable: Iterable[str], *, tcp: bool) -> int:
     """A descriptor of rules: only these paths may be read, and only these written, with all below them.
 
-    What does not exist is left out. `tcp`: connections are let alone. Raises OSError.
+    What does not exist is left out. `tcp`: connections are let alone, and so are abstract sockets, which
+    are otherwise out of reach where the kernel can do it, as signals to others always are. Raises OSError.
     """
     known = version()
     rights = _FIRST
     for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _DEVICE)):
         rights |= right if known >= since else 0
-    attributes = struct.pack("=QQ", rights, 0 if tcp else _TCP)
-    size = 16 if known >= _TCP_SINCE else 8
+    scopes = _SIGNALS if tcp else _SIGNALS | _SOCKETS
+    attributes = struct.pack("=QQQ", rights, 0 if tcp else _TCP, scopes)
+    size = 24 if known >= _SCOPE_SINCE else 16 if known >= _TCP_SINCE else 8
     ruleset = _checked(_call(_CREATE, attributes, size, 0), "create a ruleset")
     try:
         os.set_inheritable(ruleset, False)

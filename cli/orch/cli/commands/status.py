@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from orch.cli.console import shown
 from orch.cli.json_report import reason_json
-from orch.engine.survey import take_survey
+from orch.engine.permit import Allowed
+from orch.engine.survey import foretell, take_survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def run(options: Options, console: Console, environ: Mapping[str, str]) -> int:
     survey = take_survey(options.targets, environ, options.file, options.profile, options.mode)
     graph = survey.project.graph
     selected = set(survey.selection.nodes) if options.only else graph.closure(survey.selection.nodes)
+    foretell(survey.project, selected, [Allowed(*one) for one in options.allow], environ)
     verdicts = survey.judge.verdicts(selected)
     forced = graph.closure(survey.selection.nodes) if options.force_all else survey.selection.nodes
     if options.force or options.force_all:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from orch.engine.sandbox.toolchain import SYSTEM
+from orch.engine.sandbox.toolchain import system_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,21 +23,27 @@ _KEPT = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"
 def start_of(program: str, *, is_root: bool) -> tuple[tuple[str, ...], ...]:
     """The first words of a command, in the order in which they are tried."""
     shared = (program, "--unshare-ipc")
+    apart = (*shared, "--unshare-user")
     if not is_root:
-        return (shared,)
+        return apart, shared  # the latter for a bwrap that is setuid, where it hides its own process
+    # Without a user namespace of its own root could enter each process's `/proc/PID/root`.
     kept = tuple(word for name in _KEPT for word in ("--cap-add", f"CAP_{name}"))
-    dropped = (*shared, "--cap-drop", "ALL", *kept)
-    return dropped, (*dropped, "--unshare-user")  # the latter for the root of a container
+    return ((*apart, "--uid", "0", "--gid", "0", "--cap-drop", "ALL", *kept),)
 
 
 def prefix(
-    start: tuple[str, ...], box: Box, root: str, cwd: str, readable: Iterable[str], *, is_offline: bool
+    start: tuple[str, ...],
+    box: Box,
+    root: str,
+    cwd: str,
+    readable: Iterable[str],
+    home: str,
 ) -> tuple[str, ...]:
     """The argv that confines what follows it to the box, which stands where the root is."""
     outside = sorted(path for path in set(readable) if not _is_below(path, root))
     inside = sorted(path for path in set(readable) if _is_below(path, root) and path != root)
-    words = [*start, *(("--unshare-net",) if is_offline else ())]
-    words += [*_bound("--ro-bind", ["/"])] if "/" in outside else [*_system()]
+    words = [*start]
+    words += [*_bound("--ro-bind", ["/"])] if "/" in outside else [*_system(root, home)]
     words += ["--dev", "/dev", "--ro-bind", "/proc", "/proc", "--bind", box.temporary, TEMPORARY]
     words += _bound("--ro-bind", (path for path in outside if path != "/"))
     writable = box.writable
@@ -50,13 +56,13 @@ def prefix(
     return (*words, "--chdir", os.path.normpath(f"{root}/{cwd}"), "--")
 
 
-def _system() -> Iterator[str]:
-    for path in SYSTEM:
-        if path in ("/dev", "/proc"):
+def _system(root: str, home: str) -> Iterator[str]:
+    for path in system_of(root, home):
+        if path == "/proc":
             continue
         if os.path.islink(path):
             yield from ("--symlink", os.readlink(path), path)
-        elif os.path.isdir(path):
+        elif os.path.exists(path):
             yield from ("--ro-bind", path, path)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("bwrap", "landlock", "staged")
 VARIABLE = "ORCH_SANDBOX"
+# No process that it sees may lead it out, to what the whole machine has: not who started it, nor we.
+_PROBE = "for pid in $PPID 1 $1; do if test -d /proc/$pid/root/.; then exit 1; fi; done"
 _NO_NETWORK = "this machine lets nobody take the network from a task"
 
 
@@ -65,9 +67,21 @@ def _bubblewrap(environ: Mapping[str, str]) -> tuple[Engine | None, str]:
     if found is None:
         return None, "there is no bwrap on PATH"
     for start in start_of(found.path, is_root=os.geteuid() == 0):
-        if _runs((*start, "--unshare-net", "--ro-bind", "/", "/", "--dev", "/dev", "true"), environ):
+        words = (
+            *start,
+            "--unshare-net",
+            "--ro-bind",
+            "/",
+            "/",
+            "--dev",
+            "/dev",
+            "--ro-bind",
+            "/proc",
+            "/proc",
+        )
+        if _runs((*words, "sh", "-c", _PROBE, "sh", str(os.getpid())), environ):
             return Engine("bwrap", start, is_offline=True), ""
-    return None, "bwrap is there, but may not make namespaces"
+    return None, "bwrap is there, but may not make namespaces, or they hide nothing"
 
 
 def _landlock(_: Mapping[str, str]) -> tuple[Engine | None, str]:

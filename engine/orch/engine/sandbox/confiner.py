@@ -9,13 +9,13 @@ import os
 from posixpath import dirname, normpath
 
 from orch.cache.digest import combine
-from orch.engine.attempt import Failure, Refused
+from orch.engine.attempt import Failure
 from orch.engine.sandbox import bubble
 from orch.engine.sandbox.box import Box
 from orch.engine.sandbox.reach import Reach
-from orch.engine.sandbox.toolchain import SYSTEM, Toolchain
+from orch.engine.sandbox.toolchain import Toolchain, system_of
 from orch.rules.match import selects
-from orch.rules.mode import SANDBOX
+from orch.rules.mode import SANDBOX, STAGED
 from orch.run.confine import Confinement
 
 TYPE_CHECKING = False
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from orch.engine.judge import Assessment
     from orch.engine.sandbox.box import Kind
     from orch.engine.sandbox.choice import Engine
+    from orch.engine.sandbox.reach import MayRead
     from orch.graph.build_graph import BuildGraph
     from orch.graph.task import Node
     from orch.run.child import Job
 
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")  # that all may write to
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")  # that all may read and write
 _HOME = ".home"  # an empty one, in the temporary folder
 _MOST_NAMED = 3
+_RESERVED = frozenset((".orch", ".git"))  # what is in them no pattern of a task means
 
 
 class Confiner:
@@ -45,24 +47,25 @@ class Confiner:
         graph: BuildGraph,
         made: Mapping[str, Mapping[str, str]],
         caller: Mapping[str, str],
+        may_read: MayRead,
     ) -> None:
         self._place = place
         self._engine = engine
         self._graph = graph
         self._made = made
-        self._tools = Toolchain(place.root, caller.get("HOME", ""))
+        self._may_read = may_read
+        self._home = caller.get("HOME", "")
+        self._tools = Toolchain(place.root, self._home)
         self._boxes: dict[str, tuple[Box, str]] = {}  # by node, with what ORCH_DEPFILE names, from the root
         self._rulesets: dict[str, int] = {}
 
     def wrap(self, node: Node, assessment: Assessment, job: Job) -> Job:
         """The job as it is to start; as it is where the node has another mode. Raises Refused, OSError."""
-        if node.mode != SANDBOX:
+        if node.mode not in (SANDBOX, STAGED):
             return job
-        if job.interactive:
-            raise Refused("it is interactive, which no task in a sandbox can be; `--mode local` lets it")
         self._discard(node.id)
         is_mounted = self._engine.name == "bwrap"
-        reach = Reach(self._graph, node, self._made, is_mounted=is_mounted)
+        reach = Reach(self._graph, node, self._made, self._may_read, is_mounted=is_mounted)
         place = self._place.path("tmp", f"box-{combine([node.id])[:16]}")
         box = Box(place, 0 if is_mounted else reach.levels)
         report = os.path.relpath(job.env["ORCH_DEPFILE"], self._place.root)
@@ -130,7 +133,8 @@ class Confiner:
         for path in paths:
             if path.startswith(root + "/"):
                 box.hold(os.path.relpath(path, root), is_folder=os.path.isdir(path))
-        prefix = bubble.prefix(self._engine.start, box, root, node.cwd, paths, is_offline=is_offline)
+        start = (*self._engine.start, *(("--unshare-net",) if is_offline else ()))
+        prefix = bubble.prefix(start, box, root, node.cwd, paths, self._home)
         env = self._environment(node, job, bubble.TEMPORARY)
         return job._replace(env=env, confine=Confinement(prefix))
 
@@ -153,9 +157,9 @@ class Confiner:
             writable = [normpath(f"{box.stage}/{folder}") for folder in box.writable]
             writable += [box.temporary, *(f"{root}/{one}" for one in box.edited)]
             writable += [f"/dev/{name}" for name in _DEVICES]
-            read = (*SYSTEM, *readable, dirname(box.temporary))
+            read = (*system_of(root, self._home), *readable, dirname(box.temporary))
             read = read if is_offline else (*read, os.path.realpath("/etc/resolv.conf"))
-            ruleset = make_ruleset(read, writable, tcp=not is_offline)
+            ruleset = make_ruleset(read, writable, tcp=not is_offline or engine.is_offline)
             self._rulesets[node.id] = ruleset
         confine = Confinement(ruleset=ruleset, is_offline=is_offline and engine.is_offline)
         return job._replace(argv=argv, cwd=cwd, env=env, confine=confine)
@@ -172,6 +176,8 @@ class Confiner:
         edit = node.permissions.edit if node.permissions else ()
 
         def kind(path: str) -> str:
+            if path not in known and _RESERVED.intersection(path.split("/")):
+                return ""
             if path in trees or selects(node.outputs or (), path):
                 return "output"
             return "edit" if path in known or selects(edit, path) else ""

@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 from posixpath import dirname, normpath
 
+from orch.engine.attempt import Refused
 from orch.rules.glob import literal_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from orch.engine.sandbox.box import Box
     from orch.graph.build_graph import BuildGraph
     from orch.graph.task import Node, Pattern
+
+    MayRead = Callable[[str], bool]  # whether the run grants reading this absolute path
 
 _RESERVED = frozenset((".orch", ".git"))  # no part of "all that is below the root"
 
@@ -25,11 +28,18 @@ class Reach:
     """The reach of one node. `is_mounted`: what is large or a folder is mounted; else it is linked to."""
 
     def __init__(
-        self, graph: BuildGraph, node: Node, made: Mapping[str, Mapping[str, str]], *, is_mounted: bool
+        self,
+        graph: BuildGraph,
+        node: Node,
+        made: Mapping[str, Mapping[str, str]],
+        may_read: MayRead,
+        *,
+        is_mounted: bool,
     ) -> None:
         self._graph = graph
         self._node = node
         self._made = made
+        self._may_read = may_read
         self._is_mounted = is_mounted
         self._root = os.getcwd()
         self._readable: dict[str, None] = {}  # absolute
@@ -47,15 +57,17 @@ class Reach:
         node = self._node
         modified = [item.path for item in self._graph.modified.get(node.id, ())]
         allowed = node.permissions
-        for folder in self._folders(modified):
-            box.open_folder(folder)
         for pattern in allowed.edit if allowed else ():
             self._edit(box, pattern)
+        for folder in self._folders(modified):
+            box.open_folder(folder)
+        own = self._made.get(node.id, ()) if node.incremental else ()
+        for path in (*modified, *own):
+            self._add(box, path, is_changed=True)
         for pattern in allowed.read if allowed else ():
             self._read(box, pattern)
         needed = (path for need in node.needs for path in self._made.get(need, ()))
-        own = self._made.get(node.id, ()) if node.incremental else ()
-        for path in (*inputs, *needed, *modified, *own, *given, *self._program()):
+        for path in (*inputs, *needed, *given, *self._program()):
             self._add(box, path)
         return self._readable
 
@@ -80,7 +92,7 @@ class Reach:
             if not path.startswith("../"):
                 yield path
 
-    def _add(self, box: Box, path: str) -> None:
+    def _add(self, box: Box, path: str, *, is_changed: bool = False) -> None:
         full = normpath(f"{self._root}/{path}") if not path.startswith("/") else path
         is_outside = path.startswith(("/", "../"))
         if is_outside:
@@ -88,8 +100,14 @@ class Reach:
             self._readable[os.path.realpath(full)] = None
         if is_outside and (self._is_mounted or path.startswith("/")):
             return
-        for target in box.add(path, may_mount=self._is_mounted):
+        for target in box.add(path, may_mount=self._is_mounted and not is_changed):
+            self._check(path, target)
             self._readable[target] = None
+
+    def _check(self, path: str, real: str) -> None:
+        """Raise Refused where a link leads out of the root to what the run does not grant."""
+        if not _is_below(real, self._root) and not self._may_read(real):
+            raise Refused(f"{path} leads out of the root, to {real}; the run does not grant reading that")
 
     def _read(self, box: Box, pattern: Pattern) -> None:
         if pattern.kind == "glob":
@@ -98,6 +116,8 @@ class Reach:
             for path in Listing(self._root).match(pattern.path):
                 self._add(box, path)
         elif os.path.isdir(pattern.path):
+            if not pattern.path.startswith(("/", "../")):
+                self._check(pattern.path, os.path.realpath(pattern.path))
             self._tree(box, pattern.path)
         else:
             self._add(box, pattern.path)
@@ -109,9 +129,9 @@ class Reach:
             full = normpath(os.path.join(self._root, path))
             self._readable[full] = None
             self._readable[os.path.realpath(full)] = None
-            if not self._is_mounted and not path.startswith("/"):
-                box.link(path, full)
-            return
+            if self._is_mounted or path.startswith("/"):
+                return
+        os.makedirs(normpath(f"{box.stage}/{path}"), exist_ok=True)
         with os.scandir(path) as entries:
             for entry in sorted(entries, key=lambda one: one.name):
                 if path == "." and entry.name in _RESERVED:
@@ -120,18 +140,24 @@ class Reach:
                     if start + entry.name not in box.edited:
                         self._tree(box, start + entry.name)
                 else:
-                    self._add(box, start + entry.name)
+                    box.add_alone(start + entry.name)
 
     def _edit(self, box: Box, pattern: Pattern) -> None:
+        start = literal_folder(pattern.path) if pattern.kind == "glob" else pattern.path
+        real = os.path.realpath(start)
+        if not _is_below(real, self._root):
+            raise Refused(f"its permissions.edit {start} leads out of the root, to {real}")
+        if _RESERVED.intersection(real[len(self._root) :].split("/")):
+            raise Refused(f"its permissions.edit {start} leads to {real}, which is not for tasks")
         if pattern.kind == "glob":
             from orch.rules.listing import Listing
 
             box.open_folder(literal_folder(pattern.path))
             for path in Listing(self._root).match(pattern.path, obey_ignore=False):
-                self._add(box, path)
+                self._add(box, path, is_changed=True)
         elif pattern.kind == "file":
             box.open_folder(dirname(pattern.path) or ".")
-            self._add(box, pattern.path)
+            self._add(box, pattern.path, is_changed=True)
         elif pattern.path != ".":
             self._edit_tree(box, pattern.path)
         else:
@@ -143,7 +169,7 @@ class Reach:
                     if entry.is_dir(follow_symlinks=False):
                         self._edit_tree(box, entry.name)
                     else:
-                        self._add(box, entry.name)
+                        self._add(box, entry.name, is_changed=True)
 
     def _edit_tree(self, box: Box, path: str) -> None:
         """A folder to be changed where it is."""
@@ -152,3 +178,7 @@ class Reach:
             box.hold(path, is_folder=True)
         else:
             box.link(path, f"{self._root}/{path}")
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
