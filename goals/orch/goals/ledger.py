@@ -157,7 +157,8 @@ def _entries(table: Mapping[str, object]) -> Iterator[tuple[Kind, tuple[str, ...
             if kind == "attestation" or not isinstance(entry, dict):
                 yield kind, (kind, about), entry
             else:
-                yield from ((kind, (kind, about, person), said) for person, said in entry.items())
+                for person, said in entry.items():
+                    yield kind, (kind, about, str(person)), said
 
 
 def _fact(kind: Kind, names: tuple[str, ...], entry: object, line: int) -> Fact | str:
