@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import absent
+from tests.integration.boxes import only
 from tests.integration.test_sandbox import DENYING, one
 
 if TYPE_CHECKING:
@@ -30,17 +32,15 @@ def keys(boxed: Boxed) -> Path:
     return folder
 
 
+@only("bwrap", "landlock")  # a staged tree hides nothing outside
 def test_no_process_leads_out(boxed: Boxed, keys: Path) -> None:
-    if boxed.engine not in DENYING:
-        pytest.skip("a staged tree hides nothing outside")
     pids = f"$PPID 1 {os.getpid()}"
     boxed.orchfile(one(f"for pid in {pids}; do cat /proc/$pid/root{keys}/id && exit 9; done; echo 1 > out"))
     boxed.build()
 
 
+@only("bwrap")  # only bwrap is tried by running it
 def test_a_monitor_that_leads_to_the_machine_is_no_sandbox(boxed: Boxed) -> None:
-    if boxed.engine != "bwrap":
-        pytest.skip("only bwrap is tried by running it")
     boxed.orchfile(one("echo 1 > out", inputs="[]"))
     programs = boxed.folder / "few"
     programs.mkdir()
@@ -103,9 +103,8 @@ def test_an_edit_does_not_leave_the_root_by_a_link(boxed: Boxed, keys: Path) -> 
 
 
 @pytest.mark.parametrize("folder", ["src/bin", "../home/.local/bin", "../home/.tool/bin"])
+@only("bwrap", "landlock")  # a staged tree hides nothing outside
 def test_a_folder_of_path_opens_nothing_around_it(boxed: Boxed, keys: Path, folder: str) -> None:
-    if boxed.engine not in DENYING:
-        pytest.skip("a staged tree hides nothing outside")
     programs = (boxed.root / folder).resolve()
     programs.mkdir(parents=True)
     (programs.parent / "lib").mkdir()
@@ -130,9 +129,8 @@ def test_folders_that_are_read_are_folders(boxed: Boxed) -> None:
     assert sorted(boxed.read("made/out").split()) == ["alone", "theme/a/b"]
 
 
+@only("landlock")  # only landlock shows the real /dev
 def test_only_single_devices(boxed: Boxed) -> None:
-    if boxed.engine != "landlock":
-        pytest.skip("only landlock shows the real /dev")
     mark = f"/dev/shm/{uuid.uuid4().hex}"
     with open(mark, "w") as file:
         file.write(SECRET)
@@ -149,13 +147,12 @@ def test_only_single_devices(boxed: Boxed) -> None:
         os.unlink(mark)
 
 
+@only("landlock")  # only landlock has scopes
 def test_nobody_outside_is_signalled_or_reached(boxed: Boxed, need: Callable[[str], str]) -> None:
-    if boxed.engine != "landlock":
-        pytest.skip("only landlock has scopes")
     from orch.run.landlock import version
 
     if version() < 6:
-        pytest.skip("this kernel's Landlock has no scopes")
+        absent("this kernel's Landlock has no scopes")
     need("python3")
     name = uuid.uuid4().hex
     with socket.socket(socket.AF_UNIX) as listener:

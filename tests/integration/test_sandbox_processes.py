@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.boxes import only
 from tests.integration.conftest import eventually
 
 if TYPE_CHECKING:
@@ -121,10 +122,9 @@ def test_a_read_only_folder_it_left_is_cleared_away(boxed: Boxed) -> None:
     assert boxed.boxes() == []
 
 
+@only("bwrap")  # only bwrap can be taken away
 def test_without_a_way_to_confine_nothing_runs(boxed: Boxed) -> None:
     """Never silently off."""
-    if boxed.engine != "bwrap":
-        pytest.skip("only bwrap can be taken away")
     boxed.orchfile(one("echo 1 > out"))
     programs = boxed.folder / "few"
     programs.mkdir()
