@@ -112,4 +112,5 @@ def test_it_has_signals_descriptors_and_a_session_of_its_own(folder: Path) -> No
     confined = run(folder, script, rules(folder))[1].split()
     assert confined[0] == plain[0]
     assert confined[2] == confined[3], "the session and the group are the task's own"
-    assert confined[-1] == "0000000000000000"
+    # The C library keeps signals 32 and 33 to itself; who was started by posix_spawn ignores them for ever.
+    assert int(confined[-1], 16) & ~(0b11 << 31) == 0
